@@ -1,0 +1,49 @@
+# The verbs: repro, test, check, bench. `make repro` and `make test` do all the set-up they need.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: repro test check bench compose wire lock clean
+
+repro: .venv/installed  ## run the whole workflow and print its summary
+	dvc repro
+	@mlworkflow summary
+
+test: .venv/installed-dev  ## run every test
+	python -m pytest -n 2 --dist loadgroup
+
+check: .venv/installed-dev  ## style, types, the lock, params.yaml, dvc.yaml, the README's numbers
+	ruff check .
+	ruff format --check .
+	mypy
+	mlworkflow check
+
+bench: .venv/installed  ## what the workflow costs beside the bare computation
+	python bench/overhead.py
+
+compose: .venv/installed  ## write params.yaml from conf/
+	mlworkflow compose
+
+wire: .venv/installed  ## write the deps on code into dvc.yaml
+	mlworkflow wire
+
+lock: .venv/installed-dev  ## resolve the dependencies of pyproject.toml anew
+	mlworkflow lock
+
+clean:  ## remove the environment; data, models and reports come back by `dvc checkout`
+	rm -rf .venv
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 must be on the PATH, but none is. Install one, or type make PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: requirements.lock pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/installed-dev: requirements-dev.lock .venv/installed
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""A reproducible, data-versioned machine-learning workflow: models are reviewed like code."""

@@ -1,0 +1,138 @@
+"""Opens and saves files; no other module does. A file is written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlworkflow.errors import UnreadableError, UnwritableError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RERUN = "Type `dvc repro` to make it again, or `dvc checkout` to fetch it from the cache."
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary file beside `path` that replaces it on success and vanishes on failure.
+
+    Raises:
+        UnwritableError: the disk is full, the folder is read-only, ...; `path` is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise UnwritableError(path, error) from error
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write `content` to `path`, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write `text` as UTF-8 with Unix line ends, whatever the locale."""
+    write_bytes(text.encode("utf-8"), path)
+
+
+def write_json(value: Mapping[str, Any], path: Path) -> None:
+    """Write `value` as indented JSON; numbers are as they are, NaN becomes null."""
+    write_text(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
+
+
+def write_yaml(value: Mapping[str, Any], path: Path) -> None:
+    """Write `value` as YAML in the order of its keys."""
+    import yaml
+
+    write_text(yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True), path)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet (or CSV by its suffix), without its index."""
+    with replacing(path) as temporary:
+        if path.suffix == ".csv":
+            table.to_csv(temporary, index=False, lineterminator="\n")
+        else:
+            table.to_parquet(temporary, index=False)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of `path`.
+
+    Raises:
+        UnreadableError: the file is missing or cannot be opened.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(path, f"it is not: {error.strerror}", RERUN) from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in `path`."""
+    try:
+        value: dict[str, Any] = json.loads(read_bytes(path))
+    except ValueError as error:
+        raise UnreadableError(path, f"it is no JSON ({error})", RERUN) from error
+    return value
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the YAML in `path`."""
+    import yaml
+
+    try:
+        return yaml.load(read_bytes(path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise UnreadableError(path, f"it is no YAML ({reason})", "Mend that line.") from error
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Return the Parquet (or CSV) table in `path`."""
+    import pandas as pd
+
+    try:
+        if path.suffix == ".csv":
+            return pd.read_csv(path, usecols=columns)
+        return pd.read_parquet(path, columns=columns)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UnreadableError(path, f"it is not: {reason}", RERUN) from error
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, read in pieces."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UnreadableError(path, f"it is not: {error.strerror}", RERUN) from error
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as plain JSON types: NumPy scalars as Python's, NaN and infinity as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value

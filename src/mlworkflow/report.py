@@ -1,0 +1,419 @@
+"""The report: everything the workflow found out about one problem, as one page from the question to the verdict.
+
+`page(facts)` is pure; the stage of the same name reads the files. Each `_..` function makes the values of one
+section of templates/report.html; what a task does not have is None and its section is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mlworkflow import charts
+from mlworkflow.metrics import METRICS
+from mlworkflow.templates import number, render, score
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from mlworkflow.problem import Problem
+
+MOST_SLICES = 10
+MOST_COLUMNS = 15
+WORDS = {
+    "roc_auc": "how often a row of the class is ranked before one of another; 0.5 is chance",
+    "average_precision": "precision averaged over all thresholds; the share of the class is chance",
+    "log_loss": "surprise at the true class, given the probabilities",
+    "brier_score": "squared distance of the probabilities from what happened",
+    "accuracy": "share of rows that are right",
+    "balanced_accuracy": "share of each class that is right, averaged over the classes",
+    "precision": "share of the predicted that are so",
+    "recall": "share of those that are so that were found",
+    "f1": "harmonic mean of precision and recall",
+    "matthews_corrcoef": "correlation of truth and prediction; 0 is chance",
+    "rmse": "root of the mean squared error, in the unit of the target",
+    "mae": "mean absolute error, in the unit of the target",
+    "mape": "mean absolute error as a share of the true value",
+    "r2": "share of the variance explained; 0 is the mean",
+    "adjusted_r2": "the same, less what as many columns explain by chance",
+    "median_absolute_error": "half of the errors are smaller, in the unit of the target",
+    "silhouette": "how much nearer rows are to their own cluster than to the next, -1 to 1",
+    "davies_bouldin": "size of the clusters against the distance between them",
+    "calinski_harabasz": "spread between clusters against spread within",
+    "stability": "agreement of the clusters when the rows are drawn anew; 1 is always the same",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the page tells; each mapping is the file of that name (see paths.py), each table its CSV.
+
+    `classes`: in the order of their codes. `plots`: the tables of evaluation/plots by name, without `.csv`.
+    """
+
+    problem: Problem
+    model: str
+    classes: list[Any]
+    provenance: Mapping[str, Any]
+    ledger: pd.DataFrame
+    data_findings: list[Mapping[str, Any]]
+    baseline: Mapping[str, Mapping[str, float | None]]
+    trials: pd.DataFrame
+    best_params: Mapping[str, Any]
+    curve: pd.DataFrame
+    cv: Mapping[str, float | None]
+    test: Mapping[str, float | None]
+    intervals: Mapping[str, Any]
+    findings: Mapping[str, Any]
+    decision: Mapping[str, Any]
+    drift: Mapping[str, Any] | None = None
+    plots: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def page(facts: Facts) -> str:
+    """Return the page as HTML; the same facts make the same bytes."""
+    return render(
+        "report.html",
+        problem=facts.problem,
+        model=facts.model,
+        head=_head(facts),
+        values=_values(facts.problem),
+        constraints=_constraints(facts.problem),
+        provenance=facts.provenance,
+        rows=facts.findings["rows"],
+        ledger=_lines(facts.ledger),
+        data_findings=facts.data_findings,
+        ladder=_ladder(facts),
+        tuning=_tuning(facts),
+        metrics=_metrics(facts),
+        intervals=facts.intervals,
+        fit=facts.findings.get("fit"),
+        figures=_figures(facts),
+        findings=facts.findings,
+        money=_money(facts),
+        slices=facts.findings.get("slices", [])[:MOST_SLICES],
+        more_slices=max(0, len(facts.findings.get("slices", [])) - MOST_SLICES),
+        importance=_importance(facts),
+        rules=_rules(facts.decision),
+        drift=facts.drift if facts.drift and facts.drift.get("rows") else None,
+    )
+
+
+def arrow(metric: str) -> str:
+    """Return an arrow that says which way is better."""
+    return "↑" if metric in METRICS and METRICS[metric].greater_is_better else "↓"
+
+
+def _head(facts: Facts) -> dict[str, Any]:
+    """The verdict in one sentence, the primary metric with its interval."""
+    decision, primary = facts.decision, facts.problem.metrics.primary
+    passed = list(decision["passed"].values())
+    low, high = decision.get("gain_low"), decision.get("gain_high")
+    sentence = f"On the test rows, {facts.model} against {decision['best_baseline']}, the best baseline: "
+    sentence += f"a gain of {_gained(decision.get('gain'))} in {primary}"
+    sentence += f", 95% interval {score(low)} to {score(high)}." if low is not None else "."
+    if low is not None and high is not None and low <= 0 <= high:
+        sentence += " That is within the noise."
+    if decision["least_gain"]:
+        sentence += f" Worth having from {number(float(decision['least_gain']))}."
+    simplest = decision["simplest_adequate"]
+    return {
+        "better": not decision["verdict"].startswith("no "),
+        "verdict": decision["verdict"],
+        "sentence": sentence,
+        "good_enough": decision["good_enough"],
+        "passed": sum(passed),
+        "rules": len(passed),
+        "simplest": None if simplest in (facts.model, "model", None) else simplest,
+        "value": facts.test.get(primary),
+        "interval": facts.intervals["metrics"].get(primary),
+        "arrow": arrow(primary),
+    }
+
+
+def _gained(value: float | None) -> str:
+    return score(value) if value is None or value < 0 else f"+{score(value)}"
+
+
+def _values(problem: Problem) -> dict[str, Any] | None:
+    """What each outcome is worth: a table for classes, two sentences for a number."""
+    if problem.value is None:
+        return None
+    outcomes = problem.value.outcomes or {}
+    predicted = list(dict.fromkeys(str(name) for row in outcomes.values() for name in row))
+    rows = [(str(actual), [_by_name(row, name) for name in predicted]) for actual, row in outcomes.items()]
+    value = problem.value
+    return {"unit": value.unit, "predicted": predicted, "rows": rows, "over": value.over, "under": value.under}
+
+
+def _by_name(row: Mapping[Any, float], name: str) -> float | None:
+    return {str(label): worth for label, worth in row.items()}.get(name)
+
+
+def _constraints(problem: Problem) -> list[str]:
+    """The constraints of the problem as sentences."""
+    limits, told = problem.constraints, []
+    if limits.largest_model_megabytes is not None:
+        told.append(f"the model takes at most {number(limits.largest_model_megabytes)} MB")
+    if limits.slowest_prediction_milliseconds is not None:
+        told.append(f"one row is predicted within {number(limits.slowest_prediction_milliseconds)} ms")
+    for metric, limit in limits.metrics.items():
+        told.append(f"{metric} is {'at least' if arrow(metric) == '↑' else 'at most'} {number(limit)}")
+    if limits.largest_gap_of_a_slice is not None:
+        told.append(f"no slice is worse than the whole by more than {number(limits.largest_gap_of_a_slice)}")
+    for part in limits.slices:
+        told.append(
+            f"{part.column} = {part.value} makes up at least {number(100 * part.smallest_share)}% of the test rows"
+        )
+    return told
+
+
+def _lines(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table, missing values as empty strings."""
+    return [
+        {str(name): "" if value != value or value is None else value for name, value in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
+def _ladder(facts: Facts) -> dict[str, Any]:
+    """The rungs and the model: cross-validated value, gain of the model on the test rows; two charts."""
+    primary, against = facts.problem.metrics.primary, facts.findings.get("against", {})
+    rungs = [
+        {"name": name, "value": told.get(primary), **_gain(against.get(name))} for name, told in facts.baseline.items()
+    ]
+    known = [charts.Rung(one["name"], one["value"]) for one in rungs if one["value"] is not None]
+    if (own := facts.cv.get(primary)) is not None:
+        known.append(charts.Rung(facts.model, own, strong=True))
+    gains = [charts.Rung(one["name"], one["gain"], one["low"], one["high"]) for one in rungs if one["gain"] is not None]
+    figures = []
+    if known:
+        svg = charts.ladder(known, name="ladder", title=f"{primary} of each rung", x=f"{primary}, cross-validated")
+        figures.append(
+            _figure(
+                svg, f"{primary} {arrow(primary)} of each rung", "Cross-validated on the training rows; the model last."
+            )
+        )
+    if gains:
+        title = "Gain of the model over each rung"
+        svg = charts.ladder(gains, name="gains", title=title, x=f"gain in {primary}, test rows", zero=True)
+        figures.append(
+            _figure(svg, title, "Paired on the test rows, with 95% intervals; right of zero the model is better.")
+        )
+    return {
+        "rungs": rungs,
+        "own": own,
+        "best": facts.decision["best_baseline"],
+        "figures": figures,
+        "arrow": arrow(primary),
+    }
+
+
+def _gain(told: Mapping[str, Any] | None) -> dict[str, Any]:
+    told = told or {}
+    return {"gain": told.get("value"), "low": told.get("low"), "high": told.get("high")}
+
+
+def _figure(svg: str, title: str, caption: str = "") -> dict[str, Any]:
+    from markupsafe import Markup
+
+    return {"svg": Markup(svg), "title": title, "caption": caption}
+
+
+def _tuning(facts: Facts) -> dict[str, Any]:
+    """How many trials of which state, the best parameters, the history."""
+    trials, primary = facts.trials, facts.problem.metrics.primary
+    states = (
+        {}
+        if trials.empty
+        else {str(name): int(count) for name, count in trials["state"].value_counts().sort_index().items()}
+    )
+    done = trials[trials["score"].notna()] if not trials.empty else trials
+    figures, spread = [], None
+    if len(done):
+        best = done["score"].cummax() if arrow(primary) == "↑" else done["score"].cummin()
+        row = done.loc[done["score"].idxmax() if arrow(primary) == "↑" else done["score"].idxmin()]
+        spread = {"score": float(row["score"]), "spread": float(row["spread"]), "number": int(row["number"])}
+    if len(done) > 1:
+        series = [
+            charts.Line("each trial", done["number"], done["score"], points=True, joined=False),
+            charts.Line("best so far", done["number"], best),
+        ]
+        svg = charts.lines(series, name="trials", title="Score by trial", x="trial", y=f"{primary} {arrow(primary)}", steps=True, whole=True)
+        figures.append(_figure(svg, "The search", "Mean over the folds of the training rows."))
+    causes = [] if trials.empty else [str(cause) for cause in trials["cause"].dropna().unique() if str(cause)][:3]
+    return {
+        "count": len(trials),
+        "states": states,
+        "best": spread,
+        "params": dict(facts.best_params),
+        "figures": figures,
+        "causes": causes,
+    }
+
+
+def _metrics(facts: Facts) -> list[dict[str, Any]]:
+    """One line a metric, the primary first."""
+    names = list(dict.fromkeys([*facts.problem.metrics.names, *facts.test, *facts.cv]))
+    bounds = facts.intervals["metrics"]
+    return [
+        {"name": name, "arrow": arrow(name), "words": WORDS.get(name, ""), "cv": facts.cv.get(name)}
+        | {
+            "test": facts.test.get(name),
+            "low": bounds.get(name, {}).get("low"),
+            "high": bounds.get(name, {}).get("high"),
+        }
+        for name in names
+    ]
+
+
+def _figures(facts: Facts) -> list[dict[str, Any]]:
+    """The plots that the task has, in a fixed order."""
+    found = [
+        draw(facts, facts.plots[name]) for name, draw in PLOTS.items() if name in facts.plots and len(facts.plots[name])
+    ]
+    return found + _learning(facts)
+
+
+def _roc(facts: Facts, table: pd.DataFrame) -> dict[str, Any]:
+    line = charts.Line("model", table["false_positive_rate"], table["true_positive_rate"])
+    title = "ROC curve"
+    svg = charts.lines(
+        [line], name="roc", title=title, x="false positive rate", y="true positive rate", unit=True, diagonal=True
+    )
+    return _figure(svg, title, f"{_of_class(facts)} Dashed: chance.")
+
+
+def _precision_recall(facts: Facts, table: pd.DataFrame) -> dict[str, Any]:
+    title = "Precision and recall"
+    svg = charts.lines(
+        [charts.Line("model", table["recall"], table["precision"])],
+        name="pr",
+        title=title,
+        x="recall",
+        y="precision",
+        unit=True,
+    )
+    return _figure(svg, title, _of_class(facts))
+
+
+def _of_class(facts: Facts) -> str:
+    """Whose curve it is."""
+    if len(facts.classes) == 2:
+        return f"Class {facts.classes[1]}, by threshold."
+    return "Each class against the rest, all taken together."
+
+
+def _calibration(facts: Facts, table: pd.DataFrame) -> dict[str, Any]:
+    line = charts.Line("model", table["predicted"], table["observed"], points=True)
+    title = "Calibration"
+    svg = charts.lines(
+        [line], name="calibration", title=title, x="predicted probability", y="observed share", unit=True, diagonal=True
+    )
+    told = facts.findings.get("calibration")
+    return _figure(
+        svg, title, f"{_sentence(told['words'])}" if told else "On the dashed line, probabilities mean what they say."
+    )
+
+
+def _confusion(facts: Facts, table: pd.DataFrame) -> dict[str, Any]:
+    title = "Confusion matrix"
+    counts = confusion(table, [str(name) for name in facts.classes])
+    svg = charts.confusion(counts, facts.classes, name="confusion", title=title)
+    return _figure(
+        svg, title, f"{number(int(counts.sum()))} test rows; blue is right, each row shaded by its own shares."
+    )
+
+
+def confusion(table: pd.DataFrame, classes: list[str]) -> np.ndarray:
+    """Return the (K, K) counts of actual (rows) and predicted classes; the table holds names or codes."""
+    import numpy as np
+
+    places = {name: code for code, name in enumerate(classes)}
+    codes = {str(code): code for code in range(len(classes))}
+    counts = np.zeros((len(classes), len(classes)), dtype="int64")
+    for actual, predicted in zip(table["actual"].astype(str), table["predicted"].astype(str), strict=True):
+        row, column = places.get(actual, codes.get(actual)), places.get(predicted, codes.get(predicted))
+        if row is not None and column is not None:
+            counts[row, column] += 1
+    return counts
+
+
+def _residuals(facts: Facts, table: pd.DataFrame) -> dict[str, Any]:
+    title = "Residuals"
+    svg = charts.residuals(table["predicted"], table["residual"], name="residuals", title=title)
+    return _figure(svg, title, "Test rows. A pattern around the line is something the model has not learnt.")
+
+
+def _clusters(facts: Facts, table: pd.DataFrame) -> dict[str, Any]:
+    title = "Clusters"
+    svg = charts.clusters(table["first"], table["second"], table["cluster"], name="clusters", title=title)
+    return _figure(svg, title, "Test rows on their first two principal components.")
+
+
+PLOTS: dict[str, Callable[[Facts, Any], dict[str, Any]]] = {
+    "confusion": _confusion,
+    "roc": _roc,
+    "precision_recall": _precision_recall,
+    "calibration": _calibration,
+    "residuals": _residuals,
+    "clusters": _clusters,
+}
+
+
+def _learning(facts: Facts) -> list[dict[str, Any]]:
+    primary, curve = facts.problem.metrics.primary, facts.curve
+    if primary not in curve or curve["rows"].nunique() < 2:
+        return []
+    names = {"train": "rows fitted on", "cross_validated": "held-out rows"}
+    parts = {words: curve[curve["set"] == name] for name, words in names.items()}
+    series = [
+        charts.Line(words, part["rows"], part[primary], points=True) for words, part in parts.items() if len(part)
+    ]
+    svg = charts.lines(
+        series, name="learning", title="Learning curve", x="training rows", y=f"{primary} {arrow(primary)}"
+    )
+    return [
+        _figure(svg, "Learning curve", "Still rising at the right end: more rows would help. Far apart: it overfits.")
+    ]
+
+
+def _sentence(words: str) -> str:
+    words = words.strip()
+    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".") if words else ""
+
+
+def _money(facts: Facts) -> dict[str, Any] | None:
+    """What the predictions of the test rows are worth, and how much more than each rung's."""
+    told = facts.findings.get("money")
+    if not told:
+        return None
+    rungs = [{"name": name, **_gain(gain)} for name, gain in told["against"].items()]
+    each = told["model"] / told["rows"] if told["model"] is not None and told["rows"] else None
+    return {"unit": told["unit"], "rows": told["rows"], "model": told["model"], "each": each, "rungs": rungs}
+
+
+def _importance(facts: Facts) -> dict[str, Any] | None:
+    """The columns whose shuffling costs the most, as bars."""
+    told = facts.findings.get("importance") or []
+    if not told:
+        return None
+    first = told[:MOST_COLUMNS]
+    primary = facts.problem.metrics.primary
+    names, drops = [one["column"] for one in first], [one["drop"] or 0.0 for one in first]
+    spreads = [one["spread"] or 0.0 for one in first]
+    svg = charts.bars(
+        names, drops, name="importance", title="Importance of columns", x=f"loss in {primary}", spreads=spreads
+    )
+    return {"figure": _figure(svg, "Importance of columns"), "more": len(told) - len(first)}
+
+
+def _rules(decision: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One line a rule, the broken ones first."""
+    rules = [
+        {"name": name, "passed": kept, "margin": decision["margin"].get(name)}
+        for name, kept in decision["passed"].items()
+    ]
+    return sorted(rules, key=lambda rule: rule["passed"])

@@ -1,0 +1,88 @@
+"""Fit the pipeline on all training rows: train, best parameters -> models/model.skops, metrics/cv.json, training/."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlworkflow import io, metrics, modelfile, paths
+from mlworkflow.crossval import Fold, Rows, Validated, fit, predict, rows_of, validate
+from mlworkflow.models import pipeline
+from mlworkflow.params import Sections
+from mlworkflow.schema import Schema
+from mlworkflow.split import folds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)  # of the fitting rows, for the learning curve
+MANY = 50_000  # with more rows the learning curve rests on the first fold
+
+
+def learning_curve(pipe: Any, rows: Rows, parts: list[Fold], metric: str) -> pd.DataFrame:
+    """Return the mean metric over the folds by the number of rows fitted on: on those rows, and on the fold's others.
+
+    Sizes at which a fit fails (too few rows of a class) are left out.
+    """
+    import pandas as pd
+
+    lines: list[dict[str, Any]] = []
+    for share in SHARES:
+        pairs = [_both(pipe, rows, part, share, metric) for part in (parts if len(rows) <= MANY else parts[:1])]
+        told = [pair for pair in pairs if pair is not None]
+        if len(told) == len(pairs):
+            count = int(np.mean([len(part[0]) * share for part in parts]))
+            train, check = np.mean(told, axis=0)
+            lines += [
+                {"rows": count, "set": "train", metric: train},
+                {"rows": count, "set": "cross_validated", metric: check},
+            ]
+    return pd.DataFrame(lines, columns=["rows", "set", metric])
+
+
+def _both(pipe: Any, rows: Rows, part: Fold, share: float, metric: str) -> tuple[float, float] | None:
+    some = rows.take(part[0][: int(len(part[0]) * share)])
+    if len(some) < 10 or (some.target is not None and rows.task != "regression" and _lacks_a_class(some, rows)):
+        return None
+    fitted = fit(pipe, some)
+    return tuple(metrics.score([metric], predict(fitted, where))[metric] for where in (some, rows.take(part[1])))  # type: ignore[return-value]
+
+
+def _lacks_a_class(some: Rows, rows: Rows) -> bool:
+    return len(np.unique(np.asarray(some.target))) < len(np.unique(np.asarray(rows.target)))
+
+
+def out_of_fold(validated: Validated) -> pd.DataFrame:
+    """Return truth, prediction and probabilities of the training rows; no row for clustering."""
+    import pandas as pd
+
+    scored = validated.scored
+    if scored is None:
+        return pd.DataFrame({"truth": [], "prediction": []}, dtype="float64")
+    table = pd.DataFrame({"truth": scored.truth, "prediction": scored.labels})
+    if scored.probabilities is not None:
+        table = table.assign(**{f"probability_{code}": scored.probabilities[:, code] for code in range(scored.k)})
+    return table
+
+
+def main(sections: Sections) -> None:
+    """Write the fitted pipeline, its cross-validated metrics, out-of-fold predictions, threshold and learning curve."""
+    problem, seed = sections.problem, sections.seed
+    schema, train = Schema.from_dict(io.read_json(paths.FEATURES)), io.read_table(paths.TRAIN)
+    rows = rows_of(train, schema, problem.task)
+    parts = folds(train, rows.target, problem.data, problem.split, problem.task, seed)
+    pipe = pipeline(sections.model, schema, problem.task, io.read_yaml(paths.BEST_PARAMS))
+    validated, fitted = validate(pipe, rows, parts, problem, schema.classes), fit(pipe, rows)
+    told = dict(validated.metrics)
+    if "stability" in problem.metrics.names:
+        labels = predict(fitted, rows).labels
+        told["stability"] = metrics.stability(pipe, rows.table, labels, seed=seed)
+    io.write_bytes(modelfile.dumps(fitted), paths.MODEL)
+    io.write_json(told, paths.CV_METRICS)
+    io.write_table(out_of_fold(validated), paths.OUT_OF_FOLD)
+    decided = (
+        validated.threshold.to_dict() if validated.threshold else {"threshold": None, "words": "no classes to decide"}
+    )
+    io.write_json(decided, paths.THRESHOLD)
+    io.write_table(learning_curve(pipe, rows, parts, problem.metrics.primary), paths.LEARNING_CURVE)

@@ -1,0 +1,108 @@
+"""The result on a terminal: problem, ladder, model, verdict, in at most 40 lines of 80 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from mlworkflow import io, metrics, paths
+
+WIDTH = 80
+
+
+def summary() -> str:
+    """Return the summary of the last run.
+
+    Raises:
+        UnreadableError: the workflow has not run yet.
+    """
+    problem = io.read_yaml(paths.PARAMS)["problem"]
+    told = io.read_json(paths.DECISION)
+    lines = [f"{problem['name']}: {problem['question']}", ""]
+    lines += _ladder(io.read_json(paths.BASELINE_METRICS), told, io.read_json(paths.CV_METRICS))
+    lines += [
+        "",
+        *_metrics(io.read_json(paths.INTERVALS), io.read_json(paths.CV_METRICS), io.read_json(paths.TEST_METRICS)),
+    ]
+    lines += ["", *_money(io.read_json(paths.FINDINGS)["money"], told), *_verdict(told)]
+    lines += ["", f"Report: {paths.INDEX_PAGE}   Data: {paths.EXPLORE_PAGE}"]
+    return "\n".join(wrapped for line in lines for wrapped in _wrap(line))
+
+
+def decision() -> str:
+    """Return the verdict and every rule, a line each."""
+    told = io.read_json(paths.DECISION)
+    return "\n".join([*_verdict(told), *_rules(told)])
+
+
+def good_enough() -> bool:
+    """Return whether the model keeps every rule."""
+    return bool(io.read_json(paths.DECISION)["good_enough"])
+
+
+def number(value: float | None) -> str:
+    """Return `value` with four significant digits, the same everywhere on a terminal; a dash where there is none."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 10000 else f"{value:.4g}"
+
+
+def _wrap(line: str) -> list[str]:
+    return textwrap.wrap(line, WIDTH, subsequent_indent="  ") or [""]
+
+
+def _arrow(name: str) -> str:
+    return "higher is better" if metrics.METRICS[name].greater_is_better else "lower is better"
+
+
+def _ladder(ladder: dict[str, dict[str, float]], told: dict[str, Any], cross_validated: dict[str, float]) -> list[str]:
+    primary = told["primary"]
+    lines = [f"Ladder, cross-validated {primary} ({_arrow(primary)})"]
+    for name, values in ladder.items():
+        mark = "  <- best baseline" if name == told["best_baseline"] else ""
+        lines.append(f"  {name:<24}{number(values.get(primary)):>12}{mark}")
+    return [*lines, f"  {'model: ' + told['model']:<24}{number(cross_validated.get(primary)):>12}"]
+
+
+def _metrics(bounds: dict[str, Any], cross_validated: dict[str, float], tested: dict[str, float]) -> list[str]:
+    lines = [f"  {'metric':<24}{'validated':>12}{'test':>12}   95% interval on the test rows"]
+    for name, value in tested.items():
+        bound = bounds["metrics"].get(name)
+        interval = f"{number(bound['low'])} to {number(bound['high'])}" if bound else ""
+        lines.append(f"  {name:<24}{number(cross_validated.get(name)):>12}{number(value):>12}   {interval}".rstrip())
+    return lines
+
+
+def _money(money: dict[str, Any] | None, told: dict[str, Any]) -> list[str]:
+    if money is None:
+        return []
+    rung = told["best_baseline"]
+    gain = money["against"][rung]
+    return [
+        f"Worth on {money['rows']} test rows: {number(money['model'])} {money['unit']}, against {rung}: "
+        f"{gain['value']:+,.4g} ({number(gain['low'])} to {number(gain['high'])})",
+        "",
+    ]
+
+
+def _verdict(told: dict[str, Any]) -> list[str]:
+    failed = [name for name, passed in told["passed"].items() if not passed]
+    lines = [
+        f"Verdict: {told['verdict']}. {told['primary']} against {told['best_baseline']} on the same test rows: "
+        f"{told['gain']:+.4g} better, 95% interval {number(told['gain_low'])} to {number(told['gain_high'])}; "
+        f"worth having from {number(told['least_gain'])}."
+        if told["gain"] is not None
+        else f"Verdict: {told['verdict']}. {told['primary']} cannot be compared on these test rows.",
+        f"Good enough: {'yes' if told['good_enough'] else 'no'}, {len(told['passed']) - len(failed)} of {len(told['passed'])} rules kept"
+        + (f"; not kept: {', '.join(failed)}." if failed else "."),
+    ]
+    if told["simplest_adequate"] != told["model"]:
+        lines.append(f"Simplest that does as well: {told['simplest_adequate']}.")
+    return lines
+
+
+def _rules(told: dict[str, Any]) -> list[str]:
+    return [
+        f"  {'kept' if passed else 'NOT KEPT':<10}{name:<44}{number(told['margin'].get(name)):>12}"
+        for name, passed in told["passed"].items()
+    ]

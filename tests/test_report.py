@@ -1,0 +1,273 @@
+"""The report: one page from question to verdict, for each kind of task."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlworkflow import io, paths, report
+from mlworkflow.problem import Problem
+from mlworkflow.templates import number, percent, score
+
+PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse", "clustering": "silhouette"}
+CLASSES = {"binary": ["no", "yes"], "multiclass": ["red", "green", "blue"], "regression": [], "clustering": []}
+HOSTILE = '<b>a & "b"</b><script>alert(1)</script>'
+EVERYWHERE = ["verdict", "problem", "data", "ladder", "tuning", "metrics", "plots", "slices", "importance", "rules", "reproduce"]
+
+
+def problem(task: str, name: str = "age") -> Problem:
+    """A problem with everything in it that a report can tell."""
+    classes = CLASSES[task]
+    value: dict[str, Any] | None = None
+    if classes:
+        value = {"unit": "euros", "outcomes": {a: {p: 5 if a == p else -20 for p in classes} for a in classes}}
+    if task == "regression":
+        value = {"unit": "euros", "over": -1.5, "under": -3}
+    stated = {
+        "name": f"{task}_example",
+        "question": "Which customers will leave within the next quarter, and is it worth calling them?",
+        "asked_by": "customer care",
+        "task": task,
+        "source": {"_target_": "a.b"},
+        "snapshot": "x.csv",
+        "data": {"target": None if task == "clustering" else "left"}
+        | ({"positive": "yes"} if task == "binary" else {}),
+        "metrics": {"primary": PRIMARY[task], "least_gain": 0.01},
+        "value": value,
+        "clusters": 3 if task == "clustering" else None,
+        "reference": {"human": {"metric": PRIMARY[task], "figure": 0.8, "source": "a study of 1998"}},
+        "constraints": {
+            "largest_model_megabytes": 5,
+            "metrics": {PRIMARY[task]: 0.9},
+            "slices": [{"column": name, "value": "old", "smallest_share": 0.1}],
+        },
+        "rights": {"licence": "CC BY 4.0", "source": "the shop", "personal_data": False},
+    }
+    return Problem.model_validate(stated)
+
+
+def plots(task: str) -> dict[str, pd.DataFrame]:
+    """The tables of evaluation/plots for the task."""
+    draw, up = np.random.default_rng(0), np.linspace(0, 1, 40)
+    if task == "regression":
+        return {"residuals": pd.DataFrame({"predicted": draw.normal(150, 50, 3000), "residual": draw.normal(0, 20, 3000)})}
+    if task == "clustering":
+        cluster = np.repeat([0, 1, 2], 50)
+        points = draw.normal(size=(150, 2)) + cluster[:, None] * 3
+        return {"clusters": pd.DataFrame({"first": points[:, 0], "second": points[:, 1], "cluster": cluster})}
+    names = np.asarray(CLASSES[task])
+    actual = draw.integers(0, len(names), 200)
+    predicted = np.where(draw.random(200) < 0.85, actual, draw.integers(0, len(names), 200))
+    return {
+        "confusion": pd.DataFrame({"actual": names[actual], "predicted": names[predicted]}),
+        "roc": pd.DataFrame({"false_positive_rate": up**3, "true_positive_rate": up**0.5}),
+        "precision_recall": pd.DataFrame({"recall": up[::-1], "precision": 1 - up[::-1] ** 4 / 2}),
+        "calibration": pd.DataFrame({"predicted": up[::4], "observed": up[::4] ** 1.3, "rows": [20] * 10}),
+    }
+
+
+def findings(task: str, name: str) -> dict[str, Any]:
+    """What evaluate would have found."""
+    gains = {"random": 0.45, "majority": 0.44, "one_column": 0.15, "linear": 0.012}
+    gap = {"value": 0.93, "low": 0.88, "high": 0.97, "gap": 0.05}
+    return {
+        "primary": PRIMARY[task],
+        "rows": {"train": 426, "test": 143},
+        "fit": {"train": 1.0, "cross_validated": 0.9812, "test": 0.9785, "words": "more than the noise: it overfits"},
+        "against": {rung: {"value": gain, "low": gain - 0.02, "high": gain + 0.02} for rung, gain in gains.items()},
+        "money": {"unit": "euros", "rows": 143, "model": 12345.5, "against": {"linear": {"value": 210.0, "low": -40.0, "high": 480.0}}}
+        if task != "clustering"
+        else None,
+        "slices": [
+            {"column": name, "slice": "old", "rows": 40, "share": 0.28, "too_small": False, **gap},
+            {"column": "city", "slice": "Ulm", "rows": 6, "share": 0.04, "too_small": True, **gap},
+        ],
+        "importance": [{"column": name, "drop": 0.2, "spread": 0.03}]
+        + [{"column": f"column_{place}", "drop": 0.1 / (place + 1), "spread": 0.01} for place in range(20)],
+        "calibration": {"error": 0.021, "words": "the probabilities are off by 0.021 on average"} if CLASSES[task] else None,
+        "threshold": {"threshold": 0.31, "words": "from 0.31 upwards a row is called yes"} if task == "binary" else None,
+        "constraints": {},
+    }
+
+
+def facts(task: str, name: str = "age") -> report.Facts:
+    """Everything the page tells, made up."""
+    primary, rungs = PRIMARY[task], {"random": 0.51, "majority": 0.5, "one_column": 0.81, "linear": 0.97}
+    trials = pd.DataFrame({"number": range(12), "state": "complete", "score": np.linspace(0.9, 0.98, 12), "spread": 0.01, "cause": None})
+    trials.loc[3, ["state", "score", "cause"]] = ["failed", np.nan, "ValueError: too deep"]
+    size = np.repeat([40, 100, 200, 400], 2)
+    curve = pd.DataFrame({"rows": size, "set": ["train", "cross_validated"] * 4, primary: np.linspace(0.8, 0.97, 8)})
+    return report.Facts(
+        problem=problem(task, name),
+        model="random_forest",
+        classes=CLASSES[task],
+        provenance={"source": "data/crm.csv", "rows": 569, "columns": 31, "sha256": "0123456789abcdef" * 4, "about": "A table of customers."},
+        ledger=pd.DataFrame(
+            {"rule": ["exact duplicates", f"a word for missing in {name}"], "seen": [569, 568], "changed": [0, 12], "dropped": [1, 0], "examples": ["row 7", "'?'"]}
+        ),
+        data_findings=[{"severity": level, "column": name, "what": f"{name!r} is odd"} for level in ("high", "medium", "low")],
+        baseline={rung: {primary: value} for rung, value in rungs.items()},
+        trials=trials,
+        best_params={"max_depth": 7, "max_features": 0.31415926},
+        curve=curve,
+        cv={primary: 0.9812},
+        test={primary: 0.9785},
+        intervals={"method": "bootstrap percentile", "source": "Efron 1979", "level": 0.95, "resamples": 1000, "metrics": {primary: {"value": 0.9785, "low": 0.96, "high": 0.99}}},
+        findings=findings(task, name),
+        decision={
+            "verdict": "better than the baseline",
+            "good_enough": True,
+            "primary": primary,
+            "best_baseline": "linear",
+            "gain": 0.012,
+            "gain_low": 0.003,
+            "gain_high": 0.02,
+            "least_gain": 0.01,
+            "simplest_adequate": "linear",
+            "passed": {"gain_over_baseline_above_noise": True, "slowest_prediction_milliseconds": True},
+            "margin": {"gain_over_baseline_above_noise": 0.003},
+        },
+        drift={"rows": 50, "columns": 30, "drifted": 2},
+        plots=plots(task),
+    )
+
+
+class Page(HTMLParser):
+    """What a page holds: its ids, tags, attributes and text."""
+
+    def __init__(self, html: str) -> None:
+        """Read the page."""
+        super().__init__()
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag."""
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+
+    def handle_data(self, data: str) -> None:
+        """Note the text."""
+        self.text += data
+
+
+def assert_stands_alone(html: str) -> None:
+    """Fail if the page loads anything, runs anything, or two of its parts share an id."""
+    page = Page(html)
+    assert "script" not in page.tags and "link" not in page.tags and "iframe" not in page.tags and "img" not in page.tags
+    for name, value in page.attributes:
+        assert not name.startswith("on")
+        if name in ("src", "href", "xlink:href", "data", "style", "clip-path"):
+            assert "//" not in value and "@import" not in value
+    assert "url(http" not in html and "@import" not in html
+    assert len(page.ids) == len(set(page.ids))
+    for target in re.findall(r'(?:href="#|url\(#)([^")]+)', html):
+        assert target in page.ids
+
+
+@pytest.mark.parametrize("task", PRIMARY)
+def test_the_page_of_every_task_has_verdict_and_sections_and_stands_alone(task: str) -> None:
+    html = report.page(facts(task))
+    assert_stands_alone(html)
+    page = Page(html)
+    assert set(EVERYWHERE) <= set(page.ids) and "drift" in page.ids
+    assert "better than the baseline" in page.text and "Good enough: yes" in page.text
+    assert "0.9785" in page.text and "0.9600 to 0.9900" in page.text
+    assert "The simplest that does as well: linear" in page.text
+    assert ("threshold" in page.ids) == (task != "clustering")
+    assert page.tags.count("figure") == {"binary": 9, "multiclass": 9, "regression": 6, "clustering": 6}[task]
+
+
+def test_a_model_no_better_than_the_baseline_is_told_so() -> None:
+    bad = facts("binary")
+    decision = {**bad.decision, "verdict": "no better than the baseline", "good_enough": False, "gain": -0.01, "gain_low": -0.03}
+    decision["passed"] = {"least_roc_auc": True, "gain_over_baseline_above_noise": False}
+    page = Page(report.page(replace(bad, decision=decision)))
+    assert ("class", "verdict no") in page.attributes
+    assert "Good enough: no" in page.text and "within the noise" in page.text and "−0.0100" in page.text
+    assert page.text.index("gain over baseline above noise") < page.text.index("least roc auc")
+
+
+def test_what_a_run_does_not_have_is_left_out() -> None:
+    full = facts("binary")
+    none = {**full.findings, "money": None, "threshold": None, "calibration": None, "slices": [], "importance": [], "fit": None}
+    bare = replace(
+        full, findings=none, drift=None, plots={}, trials=pd.DataFrame(), best_params={}, curve=pd.DataFrame(columns=["rows", "set", "roc_auc"]),
+        ledger=pd.DataFrame(columns=["rule", "seen", "changed", "dropped", "examples"]), data_findings=[], test={"roc_auc": None}, cv={"roc_auc": None},
+    )  # fmt: skip
+    page = Page(report.page(bare))
+    assert "drift" not in page.ids and "threshold" not in page.ids
+    assert "0 trials" in page.text and "Nothing was found." in page.text
+
+
+@pytest.mark.parametrize("task", PRIMARY)
+def test_hostile_names_are_shown_as_they_are(task: str) -> None:
+    html = report.page(facts(task, HOSTILE))
+    assert_stands_alone(html)
+    assert "<b>a &" not in html
+    assert HOSTILE in Page(html).text
+
+
+def test_the_stage_writes_the_same_bytes_whatever_home_locale_and_clock(tmp_path: Path) -> None:
+    write_files(facts("binary"), tmp_path)
+    code = (
+        "import yaml; from mlworkflow.params import Sections; from mlworkflow.stages.report import main;"
+        "main(Sections('report', [], yaml.safe_load(open('params.yaml', encoding='utf-8'))))"
+    )
+    pages = []
+    for home, locale, clock, seed in (("here", "C", "UTC", "0"), ("nowhere/at/all", "tr_TR.UTF-8", "Asia/Tokyo", "7")):
+        (tmp_path / "here").mkdir(exist_ok=True)
+        (tmp_path / "here" / "matplotlibrc").write_text("lines.linewidth: 9\n")
+        env = {**os.environ, "HOME": str(tmp_path / home), "LANG": locale, "LC_ALL": locale, "TZ": clock, "PYTHONHASHSEED": seed}
+        env["MPLCONFIGDIR"] = str(tmp_path / "here") if home == "here" else "/dev/null/unwritable"
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        pages.append((tmp_path / paths.INDEX_PAGE).read_bytes())
+    assert pages[0] == pages[1]
+    assert pages[0].decode() == report.page(facts("binary"))
+
+
+def write_files(told: report.Facts, folder: Path) -> None:
+    """Write what the stages before would have left in `folder`."""
+    files = {
+        paths.FEATURES: {"task": told.problem.task, "target": "left", "classes": told.classes, "columns": []},
+        paths.PROVENANCE: told.provenance,
+        paths.DATA_FINDINGS: {"findings": told.data_findings},
+        paths.BASELINE_METRICS: told.baseline,
+        paths.CV_METRICS: told.cv,
+        paths.TEST_METRICS: told.test,
+        paths.INTERVALS: told.intervals,
+        paths.FINDINGS: told.findings,
+        paths.DECISION: told.decision,
+        paths.DRIFT: told.drift or {},
+    }
+    for path, value in files.items():
+        io.write_json(value, folder / path)
+    io.write_yaml(told.best_params, folder / paths.BEST_PARAMS)
+    tables = {paths.LEDGER: told.ledger, paths.TRIALS: told.trials, paths.LEARNING_CURVE: told.curve}
+    for path, table in (tables | {paths.PLOTS / f"{name}.csv": plot for name, plot in told.plots.items()}).items():
+        io.write_table(table, folder / path)
+    stated = told.problem.model_dump(mode="json", by_alias=True)
+    io.write_yaml({"problem": stated, "model": {"name": told.model}}, folder / paths.PARAMS)
+
+
+def test_numbers_read_well() -> None:
+    assert [number(value) for value in (None, 12345, -3, 0.5, 1234567.0, 12.0, float("nan"), 1e-5, True, "gini")] == [
+        "–", "12\u202f345", "−3", "0.5", "1\u202f234\u202f567", "12", "–", "1.00e−05", "True", "gini",
+    ]  # fmt: skip
+    assert [score(value) for value in (0.98, 1.0, 53.456, 1234.5, -0.00123, 0.0)] == ["0.9800", "1.000", "53.46", "1\u202f234", "−0.0012", "0.0000"]
+    assert [percent(value) for value in (0.0, 0.00001, 0.051, 0.5, 0.9999, 1.0)] == ["0%", "<0.1%", "5.1%", "50%", ">99.9%", "100%"]
