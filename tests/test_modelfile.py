@@ -110,7 +110,7 @@ def test_unused_bytes_between_fields_are_zero():
 
 
 def test_content_with_another_hash_is_not_opened():
-    with pytest.raises(UnreadableError, match="SHA-256 is .* instead of abc"):
+    with pytest.raises(UnreadableError, match=r"SHA-256 is .* instead of abc"):
         modelfile.loads(b"no zip at all", sha256="abc")
 
 
@@ -124,7 +124,7 @@ class Stranger(BaseEstimator):
 
 
 def test_a_type_of_another_module_is_named_and_not_built():
-    with pytest.raises(UntrustedModelError, match=r"holds: test_modelfile\.Stranger\. Nothing was loaded"):
+    with pytest.raises(UntrustedModelError, match=r"holds: .*test_modelfile\.Stranger\. Nothing was loaded"):
         modelfile.loads(modelfile.dumps({"a": Stranger(), "b": LogisticRegression()}))
 
 

@@ -22,7 +22,19 @@ from mlworkflow.templates import number, percent, score
 PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse", "clustering": "silhouette"}
 CLASSES = {"binary": ["no", "yes"], "multiclass": ["red", "green", "blue"], "regression": [], "clustering": []}
 HOSTILE = '<b>a & "b"</b><script>alert(1)</script>'
-EVERYWHERE = ["verdict", "problem", "data", "ladder", "tuning", "metrics", "plots", "slices", "importance", "rules", "reproduce"]
+EVERYWHERE = [
+    "verdict",
+    "problem",
+    "data",
+    "ladder",
+    "tuning",
+    "metrics",
+    "plots",
+    "slices",
+    "importance",
+    "rules",
+    "reproduce",
+]
 
 
 def problem(task: str, name: str = "age") -> Problem:
@@ -60,7 +72,9 @@ def plots(task: str) -> dict[str, pd.DataFrame]:
     """The tables of evaluation/plots for the task."""
     draw, up = np.random.default_rng(0), np.linspace(0, 1, 40)
     if task == "regression":
-        return {"residuals": pd.DataFrame({"predicted": draw.normal(150, 50, 3000), "residual": draw.normal(0, 20, 3000)})}
+        return {
+            "residuals": pd.DataFrame({"predicted": draw.normal(150, 50, 3000), "residual": draw.normal(0, 20, 3000)})
+        }
     if task == "clustering":
         cluster = np.repeat([0, 1, 2], 50)
         points = draw.normal(size=(150, 2)) + cluster[:, None] * 3
@@ -85,7 +99,12 @@ def findings(task: str, name: str) -> dict[str, Any]:
         "rows": {"train": 426, "test": 143},
         "fit": {"train": 1.0, "cross_validated": 0.9812, "test": 0.9785, "words": "more than the noise: it overfits"},
         "against": {rung: {"value": gain, "low": gain - 0.02, "high": gain + 0.02} for rung, gain in gains.items()},
-        "money": {"unit": "euros", "rows": 143, "model": 12345.5, "against": {"linear": {"value": 210.0, "low": -40.0, "high": 480.0}}}
+        "money": {
+            "unit": "euros",
+            "rows": 143,
+            "model": 12345.5,
+            "against": {"linear": {"value": 210.0, "low": -40.0, "high": 480.0}},
+        }
         if task != "clustering"
         else None,
         "slices": [
@@ -94,8 +113,12 @@ def findings(task: str, name: str) -> dict[str, Any]:
         ],
         "importance": [{"column": name, "drop": 0.2, "spread": 0.03}]
         + [{"column": f"column_{place}", "drop": 0.1 / (place + 1), "spread": 0.01} for place in range(20)],
-        "calibration": {"error": 0.021, "words": "the probabilities are off by 0.021 on average"} if CLASSES[task] else None,
-        "threshold": {"threshold": 0.31, "words": "from 0.31 upwards a row is called yes"} if task == "binary" else None,
+        "calibration": {"error": 0.021, "words": "the probabilities are off by 0.021 on average"}
+        if CLASSES[task]
+        else None,
+        "threshold": {"threshold": 0.31, "words": "from 0.31 upwards a row is called yes"}
+        if task == "binary"
+        else None,
         "constraints": {},
     }
 
@@ -103,7 +126,9 @@ def findings(task: str, name: str) -> dict[str, Any]:
 def facts(task: str, name: str = "age") -> report.Facts:
     """Everything the page tells, made up."""
     primary, rungs = PRIMARY[task], {"random": 0.51, "majority": 0.5, "one_column": 0.81, "linear": 0.97}
-    trials = pd.DataFrame({"number": range(12), "state": "complete", "score": np.linspace(0.9, 0.98, 12), "spread": 0.01, "cause": None})
+    trials = pd.DataFrame(
+        {"number": range(12), "state": "complete", "score": np.linspace(0.9, 0.98, 12), "spread": 0.01, "cause": None}
+    )
     trials.loc[3, ["state", "score", "cause"]] = ["failed", np.nan, "ValueError: too deep"]
     size = np.repeat([40, 100, 200, 400], 2)
     curve = pd.DataFrame({"rows": size, "set": ["train", "cross_validated"] * 4, primary: np.linspace(0.8, 0.97, 8)})
@@ -111,18 +136,38 @@ def facts(task: str, name: str = "age") -> report.Facts:
         problem=problem(task, name),
         model="random_forest",
         classes=CLASSES[task],
-        provenance={"source": "data/crm.csv", "rows": 569, "columns": 31, "sha256": "0123456789abcdef" * 4, "about": "A table of customers."},
+        provenance={
+            "source": "data/crm.csv",
+            "rows": 569,
+            "columns": 31,
+            "sha256": "0123456789abcdef" * 4,
+            "about": "A table of customers.",
+        },
         ledger=pd.DataFrame(
-            {"rule": ["exact duplicates", f"a word for missing in {name}"], "seen": [569, 568], "changed": [0, 12], "dropped": [1, 0], "examples": ["row 7", "'?'"]}
+            {
+                "rule": ["exact duplicates", f"a word for missing in {name}"],
+                "seen": [569, 568],
+                "changed": [0, 12],
+                "dropped": [1, 0],
+                "examples": ["row 7", "'?'"],
+            }
         ),
-        data_findings=[{"severity": level, "column": name, "what": f"{name!r} is odd"} for level in ("high", "medium", "low")],
+        data_findings=[
+            {"severity": level, "column": name, "what": f"{name!r} is odd"} for level in ("high", "medium", "low")
+        ],
         baseline={rung: {primary: value} for rung, value in rungs.items()},
         trials=trials,
         best_params={"max_depth": 7, "max_features": 0.31415926},
         curve=curve,
         cv={primary: 0.9812},
         test={primary: 0.9785},
-        intervals={"method": "bootstrap percentile", "source": "Efron 1979", "level": 0.95, "resamples": 1000, "metrics": {primary: {"value": 0.9785, "low": 0.96, "high": 0.99}}},
+        intervals={
+            "method": "bootstrap percentile",
+            "source": "Efron 1979",
+            "level": 0.95,
+            "resamples": 1000,
+            "metrics": {primary: {"value": 0.9785, "low": 0.96, "high": 0.99}},
+        },
         findings=findings(task, name),
         decision={
             "verdict": "better than the baseline",
@@ -168,58 +213,79 @@ class Page(HTMLParser):
 def assert_stands_alone(html: str) -> None:
     """Fail if the page loads anything, runs anything, or two of its parts share an id."""
     page = Page(html)
-    assert "script" not in page.tags and "link" not in page.tags and "iframe" not in page.tags and "img" not in page.tags
+    assert "script" not in page.tags
+    assert "link" not in page.tags
+    assert "iframe" not in page.tags
+    assert "img" not in page.tags
     for name, value in page.attributes:
         assert not name.startswith("on")
         if name in ("src", "href", "xlink:href", "data", "style", "clip-path"):
-            assert "//" not in value and "@import" not in value
-    assert "url(http" not in html and "@import" not in html
+            assert "//" not in value
+            assert "@import" not in value
+    assert "url(http" not in html
+    assert "@import" not in html
     assert len(page.ids) == len(set(page.ids))
     for target in re.findall(r'(?:href="#|url\(#)([^")]+)', html):
         assert target in page.ids
 
 
 @pytest.mark.parametrize("task", PRIMARY)
-def test_the_page_of_every_task_has_verdict_and_sections_and_stands_alone(task: str) -> None:
-    html = report.page(facts(task))
+def test_the_page_of_every_task_has_verdict_and_sections_stands_alone_and_shows_hostile_names(task: str) -> None:
+    html = report.page(facts(task, HOSTILE))
     assert_stands_alone(html)
     page = Page(html)
-    assert set(EVERYWHERE) <= set(page.ids) and "drift" in page.ids
-    assert "better than the baseline" in page.text and "Good enough: yes" in page.text
-    assert "0.9785" in page.text and "0.9600 to 0.9900" in page.text
+    assert set(EVERYWHERE) <= set(page.ids)
+    assert "drift" in page.ids
+    assert "better than the baseline" in page.text
+    assert "Good enough: yes" in page.text
+    assert "0.9785" in page.text
+    assert "0.9600 to 0.9900" in page.text
     assert "The simplest that does as well: linear" in page.text
     assert ("threshold" in page.ids) == (task != "clustering")
+    assert "<b>a &" not in html
+    assert HOSTILE in page.text
     assert page.tags.count("figure") == {"binary": 9, "multiclass": 9, "regression": 6, "clustering": 6}[task]
 
 
 def test_a_model_no_better_than_the_baseline_is_told_so() -> None:
     bad = facts("binary")
-    decision = {**bad.decision, "verdict": "no better than the baseline", "good_enough": False, "gain": -0.01, "gain_low": -0.03}
+    decision = {
+        **bad.decision,
+        "verdict": "no better than the baseline",
+        "good_enough": False,
+        "gain": -0.01,
+        "gain_low": -0.03,
+    }
     decision["passed"] = {"least_roc_auc": True, "gain_over_baseline_above_noise": False}
     page = Page(report.page(replace(bad, decision=decision)))
     assert ("class", "verdict no") in page.attributes
-    assert "Good enough: no" in page.text and "within the noise" in page.text and "−0.0100" in page.text
+    assert "Good enough: no" in page.text
+    assert "within the noise" in page.text
+    assert "−0.0100" in page.text
     assert page.text.index("gain over baseline above noise") < page.text.index("least roc auc")
 
 
 def test_what_a_run_does_not_have_is_left_out() -> None:
     full = facts("binary")
-    none = {**full.findings, "money": None, "threshold": None, "calibration": None, "slices": [], "importance": [], "fit": None}
+    lacks = {"money": None, "threshold": None, "calibration": None, "slices": [], "importance": [], "fit": None}
     bare = replace(
-        full, findings=none, drift=None, plots={}, trials=pd.DataFrame(), best_params={}, curve=pd.DataFrame(columns=["rows", "set", "roc_auc"]),
-        ledger=pd.DataFrame(columns=["rule", "seen", "changed", "dropped", "examples"]), data_findings=[], test={"roc_auc": None}, cv={"roc_auc": None},
-    )  # fmt: skip
+        full,
+        findings={**full.findings, **lacks},
+        drift=None,
+        plots={},
+        trials=pd.DataFrame(),
+        best_params={},
+        curve=pd.DataFrame(columns=["rows", "set", "roc_auc"]),
+        ledger=full.ledger.head(0),
+        data_findings=[],
+        test={"roc_auc": None},
+        cv={"roc_auc": None},
+    )
     page = Page(report.page(bare))
-    assert "drift" not in page.ids and "threshold" not in page.ids
-    assert "0 trials" in page.text and "Nothing was found." in page.text
-
-
-@pytest.mark.parametrize("task", PRIMARY)
-def test_hostile_names_are_shown_as_they_are(task: str) -> None:
-    html = report.page(facts(task, HOSTILE))
-    assert_stands_alone(html)
-    assert "<b>a &" not in html
-    assert HOSTILE in Page(html).text
+    assert "drift" not in page.ids
+    assert "threshold" not in page.ids
+    assert "0 trials" in page.text
+    assert "Nothing was found." in page.text
 
 
 def test_the_stage_writes_the_same_bytes_whatever_home_locale_and_clock(tmp_path: Path) -> None:
@@ -228,17 +294,14 @@ def test_the_stage_writes_the_same_bytes_whatever_home_locale_and_clock(tmp_path
         "import yaml; from mlworkflow.params import Sections; from mlworkflow.stages.report import main;"
         "main(Sections('report', [], yaml.safe_load(open('params.yaml', encoding='utf-8'))))"
     )
-    pages = []
-    for home, locale, clock, seed in (("here", "C", "UTC", "0"), ("nowhere/at/all", "tr_TR.UTF-8", "Asia/Tokyo", "7")):
-        (tmp_path / "here").mkdir(exist_ok=True)
-        (tmp_path / "here" / "matplotlibrc").write_text("lines.linewidth: 9\n")
-        env = {**os.environ, "HOME": str(tmp_path / home), "LANG": locale, "LC_ALL": locale, "TZ": clock, "PYTHONHASHSEED": seed}
-        env["MPLCONFIGDIR"] = str(tmp_path / "here") if home == "here" else "/dev/null/unwritable"
-        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
-        assert done.stderr == ""
-        pages.append((tmp_path / paths.INDEX_PAGE).read_bytes())
-    assert pages[0] == pages[1]
-    assert pages[0].decode() == report.page(facts("binary"))
+    (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\n")
+    env = {**os.environ, "LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
+    env |= {"HOME": str(tmp_path / "none"), "MPLCONFIGDIR": "/dev/null/unwritable"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    assert (tmp_path / paths.INDEX_PAGE).read_bytes().decode() == report.page(facts("binary"))
 
 
 def write_files(told: report.Facts, folder: Path) -> None:
@@ -269,5 +332,19 @@ def test_numbers_read_well() -> None:
     assert [number(value) for value in (None, 12345, -3, 0.5, 1234567.0, 12.0, float("nan"), 1e-5, True, "gini")] == [
         "–", "12\u202f345", "−3", "0.5", "1\u202f234\u202f567", "12", "–", "1.00e−05", "True", "gini",
     ]  # fmt: skip
-    assert [score(value) for value in (0.98, 1.0, 53.456, 1234.5, -0.00123, 0.0)] == ["0.9800", "1.000", "53.46", "1\u202f234", "−0.0012", "0.0000"]
-    assert [percent(value) for value in (0.0, 0.00001, 0.051, 0.5, 0.9999, 1.0)] == ["0%", "<0.1%", "5.1%", "50%", ">99.9%", "100%"]
+    assert [score(value) for value in (0.98, 1.0, 53.456, 1234.5, -0.00123, 0.0)] == [
+        "0.9800",
+        "1.000",
+        "53.46",
+        "1\u202f234",
+        "−0.0012",
+        "0.0000",
+    ]
+    assert [percent(value) for value in (0.0, 0.00001, 0.051, 0.5, 0.9999, 1.0)] == [
+        "0%",
+        "<0.1%",
+        "5.1%",
+        "50%",
+        ">99.9%",
+        "100%",
+    ]

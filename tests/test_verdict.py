@@ -13,8 +13,8 @@ CLEAR = {"value": 0.1, "low": 0.05, "high": 0.15}
 
 
 def facts(against: dict, *, slices=(), tested=None, megabytes=1.0, constraints=None, shares=None) -> Facts:
-    findings = {"against": against, "slices": list(slices), "constraints": constraints or {}}
-    return Facts(LADDER, tested or {"roc_auc": 0.9, "accuracy": 0.8}, findings, megabytes, shares or {})
+    findings = {"against": against, "slices": list(slices), "constraints": constraints or {}, "shares": shares or {}}
+    return Facts(LADDER, tested or {"roc_auc": 0.9, "accuracy": 0.8}, findings, megabytes)
 
 
 ALL_CLEAR = dict.fromkeys(LADDER, CLEAR)
@@ -79,7 +79,7 @@ def test_each_rule_tells_by_how_much_it_is_kept():
             slices=SLICES,
             tested={"roc_auc": 0.9, "accuracy": 0.8, "log_loss": 0.6},
             constraints={"slowest_prediction_milliseconds": {"limit": 5, "passed": True}},
-            shares={("plan", "gold"): 0.3},
+            shares={"plan": {"gold": 0.3}},
         ),
         constraints=LIMITS,
     )

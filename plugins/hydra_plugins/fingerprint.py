@@ -1,7 +1,7 @@
 """Writes a fingerprint of conf/ into params.yaml: the resolver `${fingerprint:}` of conf/config.yaml.
 
 DVC loads this file (hydra.plugins_path in .dvc/config) whenever it composes, perhaps from an environment without
-mlworkflow; so it imports nothing of it, and mlworkflow.conf loads this same file by its path.
+mlworkflow: so it imports nothing of it, and mlworkflow.conf loads this same file by its path.
 """
 
 from __future__ import annotations
@@ -17,27 +17,26 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 def files(folder: Path = CONF) -> dict[str, str]:
-    """Return {name: first 12 hex digits of the SHA-256} of each file that Hydra may read, hidden ones left out."""
+    """Return {name: first 12 hex digits of the SHA-256} of the files that Hydra may read; hidden ones do not count."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml") if path.is_file())
     seen = [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12] for name in seen}
 
 
 def digest(text: str) -> str:
-    """Return the first 12 hex digits of the SHA-256 of what YAML `text` says, whatever its comments and line ends."""
+    """Return 12 hex digits for what the YAML `text` says beside its fingerprint, whatever its line ends."""
     content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    content.pop("fingerprint", None)
-    return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()[:12]
+    said = {key: value for key, value in content.items() if key != "fingerprint"}
+    return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()[:12]
 
 
 def fingerprint(*, _root_: Any) -> Any:
-    """Return {"files": ..., "composed": ...} for the configuration that is being resolved, which stays as it is."""
+    """Return {"files": ..., "composed": ...} of the configuration being resolved, which stays as it is."""
     from omegaconf import OmegaConf
 
     content = OmegaConf.to_container(_root_, resolve=False)
-    content.pop("fingerprint", None)  # type: ignore[union-attr, call-arg, arg-type]
-    composed = digest(OmegaConf.to_yaml(OmegaConf.create(content), resolve=True))
-    return OmegaConf.create({"files": files(), "composed": composed})
+    composed = OmegaConf.create({key: value for key, value in content.items() if key != "fingerprint"})
+    return OmegaConf.create({"files": files(), "composed": digest(OmegaConf.to_yaml(composed, resolve=True))})
 
 
 def register() -> None:
@@ -47,4 +46,5 @@ def register() -> None:
     OmegaConf.register_new_resolver("fingerprint", fingerprint, replace=True)
 
 
-register()
+if __name__.startswith("hydra_plugins."):  # Hydra found it
+    register()

@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mlworkflow.templates import MINUS, THIN
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
@@ -189,7 +192,7 @@ def confusion(counts: ArrayLike, classes: Sequence[object], *, name: str, title:
         axes.set(xlim=(0, k), ylim=(k, 0), xticks=np.arange(k) + 0.5, yticks=np.arange(k) + 0.5)
         axes.set_xticklabels(words, rotation=90 if _wide(words) > size else 0)
         axes.set_yticklabels(words)
-        axes.set_xlabel("predicted")
+        axes.set_xlabel("predicted", labelpad=7)
         axes.set_title("actual", loc="left", x=-left / (size * k))
 
     foot = 34 + (_wide(words) if _wide(words) > size else 12)
@@ -286,7 +289,7 @@ def tiny(
     Args:
         parts: (classes, bins) counts stacked in the colours of the series; one row of them for no split.
         title: what a screen reader and the pointer say.
-        labels: words under the picture from left to right, such as lowest, median, highest.
+        labels: three words under the picture from left to right, such as lowest, median, highest.
         width: in pixels.
         height: in pixels, without the labels.
     """
@@ -303,9 +306,10 @@ def tiny(
                 boxes.append(
                     f'<rect {across} y="{_short(max(foot, 0))}" height="{_short(tall)}" fill="var(--{colour})"/>'
                 )
+    places = zip((0, width / 2, width), ("start", "middle", "end"), labels, strict=False)
     words = "".join(
-        f'<text x="{_short(width * place / max(len(labels) - 1, 1))}" y="{height + 12}" text-anchor="{anchor}">{escape(label)}</text>'
-        for place, (label, anchor) in enumerate(zip(labels, ("start", "middle", "end"), strict=False))
+        f'<text x="{_short(x)}" y="{height + 12}" text-anchor="{anchor}">{escape(label)}</text>'
+        for x, anchor, label in places
     )
     full = height + (16 if labels else 0)
     head = f'<svg class="tiny" width="{width}" height="{full}" viewBox="0 0 {width} {full}" role="img">'
@@ -321,6 +325,22 @@ def _name_axes(axes: Axes, x: str, y: str) -> None:
     axes.set_xlabel(x)
     axes.set_title(y, x=-LEFT / (WIDTH - LEFT - 14))
     axes.locator_params(nbins=6)
+
+
+def _plain_ticks(axis: Axis) -> None:
+    """Write very large and very small numbers at each tick in full words, not as a power beside the axis."""
+    most = max(abs(end) for end in axis.get_view_interval())
+    if not 0.001 <= most < 10_000:
+        axis.set_major_formatter(lambda value, _: _tick(value))
+
+
+def _tick(value: float) -> str:
+    """Return a number for a tick: 12 000, 1.5M, 2e-05."""
+    for size, letter in ((1e9, "G"), (1e6, "M")):
+        if abs(value) >= size:
+            return f"{value / size:g}{letter}".replace("-", MINUS)
+    text = f"{value:,.0f}".replace(",", THIN) if abs(value) >= 1000 else f"{value:.3g}"
+    return text.replace("-", MINUS)
 
 
 def _label(word: str, most: int = LONGEST_LABEL) -> str:
@@ -351,7 +371,8 @@ def _own_settings(name: str) -> Iterator[None]:
 
             with matplotlib.rc_context():
                 matplotlib.rcdefaults()
-                matplotlib.rcParams.update({**STYLE, "svg.hashsalt": name})
+                settings: Any = {**STYLE, "svg.hashsalt": name}
+                matplotlib.rcParams.update(settings)
                 yield
     finally:
         logger.setLevel(level)
@@ -368,6 +389,8 @@ def _chart(
         figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72)
         axes = figure.add_axes((left / WIDTH, bottom / height, wide / WIDTH, high / height))
         draw(axes)
+        for axis in (axes.xaxis, axes.yaxis):
+            _plain_ticks(axis)
         return _inline(_svg(figure), name, title)
 
 
@@ -376,7 +399,8 @@ def _svg(figure: Figure) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     written = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(written, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    canvas: Any = FigureCanvasSVG(figure)
+    canvas.print_svg(written, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return written.getvalue()
 
 

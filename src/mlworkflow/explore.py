@@ -176,7 +176,7 @@ def _numbers(values: pd.Series) -> NDArray[np.float64]:
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return pd.Series(values).rank().to_numpy(dtype="float64")
+    return np.asarray(pd.Series(values).rank(), dtype="float64")
 
 
 def _area(numbers: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
@@ -226,7 +226,7 @@ def _leaks(data: Data) -> list[Finding]:
     found: list[Finding] = []
     if data.target is None:
         return found
-    ask = "Was it known before the outcome? If not, name it under hidden."
+    ask = "Was it known before the outcome? If not, name it under problem.data.hidden."
     for column in data.inputs:
         values = data.sample[column.name]
         told = strength(values, column, data.target, data.schema)
@@ -264,7 +264,8 @@ def _conflicts(data: Data) -> list[Finding]:
             rows -= int(clash.sum())
     if rows and rows / len(data.train) > 0.05:
         what = (
-            f"{_many(rows, 'training row')} ({percent(rows / len(data.train))}) have the same inputs and target as another. "
+            f"{_many(rows, 'training row')} ({percent(rows / len(data.train))}) have the same inputs and target as "
+            "another. "
             "Test rows will repeat training rows too: scores on rows that are really new may be lower."
         )
         found.append(Finding("medium" if share > 0.2 else "low", None, what, share))
@@ -277,7 +278,7 @@ def _clash(data: Data, clash: NDArray[np.bool_], same: NDArray[Any]) -> Finding:
     if data.schema.classes:
         truth = data.train.loc[clash, str(data.schema.target)]
         most = truth.groupby(same[clash]).agg(lambda codes: codes.value_counts().iloc[0])
-        what += f": no model can get {_many(rows - int(most.sum()), 'of them')} right".replace("thems", "them")
+        what += f": no model can get {number(rows - int(most.sum()))} of them right"
     return Finding("high" if share > 0.2 else "medium" if share > 0.01 else "low", None, f"{what}.", 1 + share)
 
 
@@ -290,16 +291,18 @@ def _duplicates(data: Data) -> list[Finding]:
         return []
     rows, share = int(again.sum()), float(again.mean())
     but = f" but {_listed(keys)}" if keys else ""
-    what = f"{_many(rows, 'row')} of the raw table ({percent(share)}) {'repeats' if rows == 1 else 'repeat'} an earlier row in every column{but}."
+    repeat = "repeats" if rows == 1 else "repeat"
+    what = f"{_many(rows, 'row')} of the raw table ({percent(share)}) {repeat} an earlier row in every column{but}."
     return [Finding("medium" if share > 0.01 else "low", None, what, share)]
 
 
 def _constants(data: Data) -> list[Finding]:
     """Columns that hold one value only."""
-    names = [column.name for column in data.inputs if data.train[column.name].nunique() < 2]
+    names = [column.name for column in data.inputs if data.train[column.name].nunique(dropna=False) < 2]
     if not names:
         return []
-    what = f"{_many(len(names), 'column')} {'holds' if len(names) == 1 else 'hold'} a single value and can tell nothing: {_listed(names)}."
+    hold = "holds" if len(names) == 1 else "hold"
+    what = f"{_many(len(names), 'column')} {hold} a single value and can tell nothing: {_listed(names)}."
     return [Finding("low", names[0] if len(names) == 1 else None, what, len(names) / len(data.inputs))]
 
 
@@ -346,7 +349,8 @@ def _missing(data: Data) -> list[Finding]:
             few.append(column.name)
     if few:
         most = max(float(data.train[name].isna().mean()) for name in few)
-        what = f"{_many(len(few), 'column')} {'lacks' if len(few) == 1 else 'lack'} up to {percent(most)} of the values: {_listed(few)}."
+        lack = "lacks" if len(few) == 1 else "lack"
+        what = f"{_many(len(few), 'column')} {lack} up to {percent(most)} of the values: {_listed(few)}."
         found.append(Finding("low", few[0] if len(few) == 1 else None, what, 0.0))
     return found
 
@@ -367,9 +371,10 @@ def _missing_tells(data: Data, name: str) -> Finding | None:
     if surprise < 6 or high - low < 0.1:
         return None
     classes = data.schema.classes
+    most, least = (str(classes[int(shares.index[int(place)])]) for place in (shares.argmax(), shares.argmin()))
     what = (
-        f"{name!r} is missing in {percent(high)} of the rows of class {str(classes[int(shares.idxmax())])!r} but in "
-        f"{percent(low)} of {str(classes[int(shares.idxmin())])!r}: that it is missing tells the target. Is it filled in afterwards?"
+        f"{name!r} is missing in {percent(high)} of the rows of class {most!r} but in {percent(low)} of {least!r}: "
+        "that it is missing tells the target. Is it filled in afterwards?"
     )
     return Finding("high" if high - low > 0.9 else "medium", name, what, 1 + high - low)
 
@@ -383,28 +388,31 @@ def _missing_shifts(data: Data, name: str, gone: NDArray[np.bool_]) -> Finding |
         return None
     what = (
         f"{name!r} is missing in {percent(float(gone.mean()))} of the rows, and there {data.schema.target!r} is "
-        f"{number(float(without.mean()))} on average, else {number(float(with_it.mean()))}: that it is missing tells the target."
+        f"{number(float(without.mean()))} on average, else {number(float(with_it.mean()))}: that it is missing tells "
+        "the target."
     )
     return Finding("high" if abs(shift) > 2 else "medium", name, what, 1 + abs(shift))
 
 
 def _classes(data: Data) -> list[Finding]:
     """Classes that are rare, or have few rows to learn from."""
-    if not data.schema.classes or data.target is None:
+    if not data.schema.classes or data.target is None or data.train.empty:
         return []
     counts = np.bincount(data.train[str(data.schema.target)].astype("int64"), minlength=len(data.schema.classes))
     least, share, found = int(counts.argmin()), float(counts.min() / counts.sum()), []
     if share < min(SMALLEST_CLASS, 0.5 / len(counts)):
         what = (
-            f"the class {str(data.schema.classes[least])!r} makes up {percent(share)} of the training rows "
-            f"({number(int(counts[least]))} of {number(int(counts.sum()))}): accuracy says little, look at precision and recall."
+            f"The class {str(data.schema.classes[least])!r} makes up {percent(share)} of the training rows "
+            f"({number(int(counts[least]))} of {number(int(counts.sum()))}): accuracy says little, look at precision "
+            "and recall."
         )
         found.append(Finding("medium" if share >= 0.01 else "high", data.schema.target, what, 1 - share))
     few = np.nonzero(counts < FEWEST_ROWS)[0]
     if len(few):
         names = ", ".join(f"{str(data.schema.classes[code])!r} ({counts[code]})" for code in few[:12])
         more = f" and {len(few) - 12} more" if len(few) > 12 else ""
-        what = f"{_many(len(few), 'class').replace('classs', 'classes')} with fewer than {FEWEST_ROWS} training rows: {names}{more}. Intervals will be wide."
+        count = "1 class" if len(few) == 1 else f"{len(few)} classes"
+        what = f"{count} with fewer than {FEWEST_ROWS} training rows: {names}{more}. Intervals will be wide."
         found.append(Finding("medium" if counts.min() < 20 else "low", data.schema.target, what, 0.5))
     return found
 
@@ -438,17 +446,17 @@ def stability_index(before: pd.Series, after: pd.Series, *, words: bool) -> floa
     """
     if words:
         common = before.value_counts().sort_index().sort_values(ascending=False, kind="stable").index[:20]
-        places = [
-            pd.Series(common.get_indexer(values)).where(values.notna().to_numpy(), -2) for values in (before, after)
-        ]
+        places = [np.where(values.isna(), -2, common.get_indexer(pd.Index(values))) for values in (before, after)]
     else:
-        both = [pd.Series(_numbers(values)) for values in (before, after)]
-        edges = np.unique(both[0].dropna().quantile(np.arange(1, 10) / 10))
-        places = [pd.Series(np.searchsorted(edges, one, side="left")).where(one.notna(), -2) for one in both]
+        both = [_numbers(values) for values in (before, after)]
+        edges = (
+            np.unique(np.nanquantile(both[0], np.arange(1, 10) / 10)) if not np.isnan(both[0]).all() else np.zeros(0)
+        )
+        places = [np.where(np.isnan(one), -2, np.searchsorted(edges, one, side="left")) for one in both]
     kinds = np.unique(np.concatenate(places))
     shares = []
     for place in places:
-        counts = place.value_counts().reindex(kinds, fill_value=0).to_numpy(dtype="float64") + 0.5
+        counts = (place[:, None] == kinds[None, :]).sum(axis=0) + 0.5
         shares.append(counts / counts.sum())
     index = float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
     return max(0.0, index - (len(kinds) - 1) * (1 / len(before) + 1 / len(after)))
@@ -471,8 +479,9 @@ def _mixed(data: Data) -> list[Finding]:
         if 0.2 <= share < 1:
             odd = words[~is_number].value_counts().sort_index().sort_values(ascending=False, kind="stable")
             what = (
-                f"{column.name!r} mixes numbers ({percent(share)} of its values) and words (such as {_listed(list(odd.index[:3]))}). "
-                "If a word means missing, name it under missing; else it stays a category."
+                f"{column.name!r} mixes numbers ({percent(share)} of its values) and words "
+                f"(such as {_listed(list(odd.index[:3]))}). "
+                "If a word means missing, name it under problem.data.missing; else it stays a category."
             )
             found.append(Finding("medium" if share > 0.8 else "low", column.name, what, share))
     return found
@@ -574,13 +583,14 @@ def _range(data: Data, values: pd.Series, column: Column, *, split: bool) -> tup
     scaled = (np.clip(numbers, low, high) - low) / ((high - low) or 1.0) * bins
     places = np.where(np.isnan(scaled), -1, np.minimum(np.nan_to_num(scaled), bins - 1)).astype("int64")
     middle = known.sort_values().iloc[(len(known) - 1) // 2] if column.kind == "time" else float(known.median())
-    holds = " · ".join(_shown(value) for value in (known.min(), middle, known.max()))
+    days = column.kind == "time" and known.max() - known.min() > pd.Timedelta(days=7)
+    holds = " · ".join(_shown(value, days) for value in (known.min(), middle, known.max()))
     return tiny(_counted(data, places, bins, split=split), title=f"{column.name}: rows by value"), holds
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, days: bool) -> str:
     if isinstance(value, pd.Timestamp):
-        return value.isoformat(" ") if value != value.normalize() else value.date().isoformat()
+        return value.date().isoformat() if days else value.isoformat(" ")
     return number(float(value))
 
 

@@ -195,7 +195,10 @@ def rule_of_three(name: str, scored: Scored, value: float) -> tuple[float, float
     """Return (low, high) of a metric on which all resamples agree: its value, and after three rows change.
 
     Three rows become as wrong as can be (of the class where it hurts most); if that changes nothing, as right.
+    NaN for clusters: their rows have no right and wrong.
     """
+    if scored.truth.ndim > 1:
+        return NAN, NAN
     worst = [score([name], changed)[name] for changed in _three_changed(scored, right=False)]
     best = [score([name], changed)[name] for changed in _three_changed(scored, right=True)]
     sign = 1 if METRICS[name].greater_is_better else -1
@@ -206,9 +209,7 @@ def rule_of_three(name: str, scored: Scored, value: float) -> tuple[float, float
 
 
 def _three_changed(scored: Scored, *, right: bool) -> Iterator[Scored]:
-    """Yield the rows with up to three of them made wrong (or right): once for each class; clusters: never."""
-    if scored.truth.ndim > 1:
-        return
+    """Yield the rows with up to three of them made wrong (or right): once for each class."""
     if scored.truth.dtype.kind == "f":
         yield _three_values(scored, right=right)
         return
@@ -286,7 +287,7 @@ def _confusion(names: list[str], scored: Scored) -> Measure:
 def _of_confusion(name: str, actual: Array, said: Array, hit: Array) -> Array:
     """Return one metric from (r, K) counts: rows of each class, predicted so, and both."""
     if name == "accuracy":
-        return hit.sum(axis=1) / actual.sum(axis=1)
+        return np.asarray(hit.sum(axis=1) / actual.sum(axis=1))
     told = (actual > 0).sum(axis=1) > 1
     if name == "balanced_accuracy":
         value = _mean_over(hit / actual, actual > 0)
@@ -309,7 +310,7 @@ def _matthews(actual: Array, said: Array, hit: Array) -> Array:
 
 def _mean_over(values: Array, where: Array) -> Array:
     """Return the mean of each row over the places where `where` holds."""
-    return np.where(where, values, 0.0).sum(axis=1) / where.sum(axis=1)
+    return np.asarray(np.where(where, values, 0.0).sum(axis=1) / where.sum(axis=1))
 
 
 def _take(weights: Array, order: Array) -> Array:
@@ -340,9 +341,9 @@ def _loss(name: str, scored: Scored) -> Array:
     if name in ("log_loss", "brier_score"):
         return _loss_of_classes(name, scored)
     error = np.abs(scored.truth.astype(float) - scored.labels.astype(float))
-    if name == "rmse":
-        return error**2
-    return error / np.maximum(np.abs(scored.truth), np.finfo(float).eps) if name == "mape" else error
+    if name == "mape":
+        error = error / np.maximum(np.abs(scored.truth), np.finfo(float).eps)
+    return np.asarray(error**2 if name == "rmse" else error)
 
 
 def _loss_of_classes(name: str, scored: Scored) -> Array:

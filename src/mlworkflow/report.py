@@ -223,35 +223,34 @@ def _figure(svg: str, title: str, caption: str = "") -> dict[str, Any]:
 
 
 def _tuning(facts: Facts) -> dict[str, Any]:
-    """How many trials of which state, the best parameters, the history."""
-    trials, primary = facts.trials, facts.problem.metrics.primary
-    states = (
-        {}
-        if trials.empty
-        else {str(name): int(count) for name, count in trials["state"].value_counts().sort_index().items()}
-    )
-    done = trials[trials["score"].notna()] if not trials.empty else trials
-    figures, spread = [], None
-    if len(done):
-        best = done["score"].cummax() if arrow(primary) == "↑" else done["score"].cummin()
-        row = done.loc[done["score"].idxmax() if arrow(primary) == "↑" else done["score"].idxmin()]
-        spread = {"score": float(row["score"]), "spread": float(row["spread"]), "number": int(row["number"])}
-    if len(done) > 1:
-        series = [
-            charts.Line("each trial", done["number"], done["score"], points=True, joined=False),
-            charts.Line("best so far", done["number"], best),
-        ]
-        svg = charts.lines(series, name="trials", title="Score by trial", x="trial", y=f"{primary} {arrow(primary)}", steps=True, whole=True)
-        figures.append(_figure(svg, "The search", "Mean over the folds of the training rows."))
-    causes = [] if trials.empty else [str(cause) for cause in trials["cause"].dropna().unique() if str(cause)][:3]
-    return {
-        "count": len(trials),
-        "states": states,
-        "best": spread,
-        "params": dict(facts.best_params),
-        "figures": figures,
-        "causes": causes,
+    """How many trials of which state, the best of them and its parameters, why some failed, the history."""
+    told: dict[str, Any] = {"count": len(facts.trials), "states": {}, "best": None, "causes": [], "figures": []}
+    told["params"] = dict(facts.best_params)
+    if facts.trials.empty:
+        return told
+    told["states"] = {
+        str(name): int(count) for name, count in facts.trials["state"].value_counts().sort_index().items()
     }
+    told["causes"] = [str(cause) for cause in facts.trials["cause"].dropna().unique() if str(cause)][:3]
+    done = facts.trials[facts.trials["score"].notna()]
+    if len(done):
+        up = arrow(facts.problem.metrics.primary) == "↑"
+        best = done.iloc[int(done["score"].argmax() if up else done["score"].argmin())]
+        told["best"] = {name: float(best[name]) for name in ("score", "spread")} | {"number": int(best["number"])}
+        if len(done) > 1:
+            told["figures"] = [_history(facts, done, done["score"].cummax() if up else done["score"].cummin())]
+    return told
+
+
+def _history(facts: Facts, done: pd.DataFrame, best: pd.Series) -> dict[str, Any]:
+    primary = facts.problem.metrics.primary
+    series = [
+        charts.Line("each trial", done["number"], done["score"], points=True, joined=False),
+        charts.Line("best so far", done["number"], best),
+    ]
+    y = f"{primary} {arrow(primary)}"
+    svg = charts.lines(series, name="trials", title="Score by trial", x="trial", y=y, steps=True, whole=True)
+    return _figure(svg, "The search", "Mean over the folds of the training rows.")
 
 
 def _metrics(facts: Facts) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mlworkflow import metrics
@@ -21,14 +21,12 @@ class Facts:
         tested: {metric: value on the test rows}.
         findings: evaluation/findings.json.
         megabytes: the size of the model file.
-        shares: {(column, value): share of the test rows}, for the constraints on slices.
     """
 
     ladder: Mapping[str, Mapping[str, float]]
     tested: Mapping[str, float]
     findings: Mapping[str, Any]
     megabytes: float
-    shares: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def _slice_rules(facts: Facts, problem: Problem) -> list[Rule]:
         margin = limits.largest_gap_of_a_slice - max(gaps, default=0.0)
         found.append(Rule("largest_gap_of_a_slice", margin >= 0, margin))
     for part in limits.slices:
-        margin = facts.shares.get((part.column, str(part.value)), 0.0) - part.smallest_share
+        margin = facts.findings["shares"][part.column][str(part.value)] - part.smallest_share
         found.append(Rule(f"share_of_{part.column}_{part.value}", margin >= 0, margin))
     return found
 

@@ -81,7 +81,8 @@ def code_of(stage: str, declared: Iterable[str], configs: Iterable[Mapping[str, 
     used = set().union(*files.values())
     extra = {TEMPLATES} if "jinja2" in used else set()
     third_party = {name.split(".")[0] for name in used} & {"numpy", "pandas", "sklearn", "scipy", "skops", "matplotlib"}
-    return set(files) | extra | ({ENVIRONMENT} if third_party else set())
+    code = {file for file in files if not (extra and file.startswith(TEMPLATES))}
+    return code | extra | ({ENVIRONMENT} if third_party else set())
 
 
 def code_mistakes(pipeline: Mapping[str, Any], configs: list[Mapping[str, Any]], root: Path) -> list[str]:

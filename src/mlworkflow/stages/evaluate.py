@@ -24,7 +24,7 @@ from mlworkflow.split import row_ids
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlworkflow.problem import Problem
+    from mlworkflow.problem import Problem, SliceShare
 
 MOST_ROWS = 2000  # of the test rows, for permutation importance
 
@@ -120,6 +120,15 @@ def predictions(test: pd.DataFrame, scored: Scored, classes: Sequence[Any]) -> p
     return table.assign(**{f"probability_{name}": said[:, code] for code, name in enumerate(names)})
 
 
+def shares(test: pd.DataFrame, slices: Sequence[SliceShare]) -> dict[str, dict[str, float]]:
+    """Return {column: {value: share of the test rows}} for the slices that a constraint names."""
+    found: dict[str, dict[str, float]] = {}
+    for part in slices:
+        share = float((test[part.column].astype(str) == str(part.value)).mean())
+        found.setdefault(part.column, {})[str(part.value)] = share
+    return found
+
+
 def write_plots(tables: dict[str, pd.DataFrame]) -> None:
     """Write each table under evaluation/plots/ and nothing else there."""
     shutil.rmtree(paths.PLOTS, ignore_errors=True)
@@ -161,6 +170,7 @@ def main(sections: Sections) -> None:
         "slices": slices(rows.table, scored, primary, important=list(weights["column"][:8]), seed=seed).to_dict(
             "records"
         ),
+        "shares": shares(test, problem.constraints.slices),
         "importance": weights.to_dict("records"),
         "calibration": _calibration(scored),
         "threshold": decided if schema.classes else None,

@@ -35,7 +35,7 @@ def judge(
 
 
 def progress(trials: int) -> Callable[[Trial, Trial | None], None]:
-    """Return what shows a bar with the best so far and the time left; on no terminal, a plain line every tenth."""
+    """Return what shows a bar with the best so far and the time left; on no terminal, a plain line every quarter."""
     from tqdm import tqdm
 
     live = sys.stderr.isatty()
@@ -45,7 +45,7 @@ def progress(trials: int) -> Callable[[Trial, Trial | None], None]:
         words = f"best so far {best.score:.5g} (trial {best.number})" if best else "none worked so far"
         bar.set_postfix_str(words, refresh=False)
         bar.update()
-        if not live and (trial.number + 1) % max(trials // 10, 1) == 0:
+        if not live and (trial.number + 1) % max(trials // 4, 1) == 0:
             print(f"tune: trial {trial.number + 1} of at most {trials}, {words}", flush=True)
 
     return tell

@@ -1,0 +1,1 @@
+"""One module a stage of dvc.yaml, with the same name."""

@@ -1,0 +1,108 @@
+"""How far the batches in data/production/ are from the rows learnt from -> metrics/drift.json, reports/monitor.html."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlworkflow import io, paths, templates
+from mlworkflow.bundle import Bundle, load, watched
+from mlworkflow.drift import COLUMNS, drift
+from mlworkflow.errors import ProjectError
+from mlworkflow.params import Monitor, Sections
+from mlworkflow.predict import SUFFIXES, read_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREDICTIONS = "(predictions)"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One file of new rows: how many were used, or what is wrong with it."""
+
+    name: str
+    rows: int
+    problem: str | None = None
+
+
+def read_batches(folder: Path, bundle: Bundle) -> tuple[list[Batch], pd.DataFrame | None]:
+    """Return what became of each file of `folder` by its name, and the typed rows of all that could be read."""
+    import pandas as pd
+
+    told, tables = [], []
+    found = sorted(path for path in folder.glob("**/*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    for path in found:
+        name = path.relative_to(folder).as_posix()
+        try:
+            rows = bundle.typed(read_rows(path))
+        except ProjectError as error:
+            told.append(Batch(name, 0, str(error)))
+            continue
+        told.append(Batch(name, len(rows), None if len(rows) else "it has no rows"))
+        if len(rows):
+            tables.append(rows)
+    return told, pd.concat(tables, ignore_index=True) if tables else None
+
+
+def judge(found: pd.DataFrame, settings: Monitor, rows: int) -> pd.DataFrame:
+    """Return the drift table with `drifted`: further than allowed and further than noise, with rows enough to tell."""
+    enough = rows >= settings.fewest_rows
+    return found.assign(drifted=(found["psi"] > settings.psi) & (found["psi"] > found["noise"]) & enough)
+
+
+def summary(found: pd.DataFrame, rows: int) -> dict[str, Any]:
+    """Return the flat content of metrics/drift.json; `columns` are the inputs, the predictions have a line of their own."""
+    inputs = found[found["column"] != PREDICTIONS]
+    said = found.loc[found["column"] == PREDICTIONS, "psi"]
+    return {
+        "rows": rows,
+        "columns": len(inputs) if rows else 0,
+        "drifted": int(inputs["drifted"].sum()),
+        "worst_psi": float(inputs["psi"].iloc[0]) if len(inputs) else None,
+        "worst_column": str(inputs["column"].iloc[0]) if len(inputs) else None,
+        "prediction_psi": float(said.iloc[0]) if len(said) else None,
+    }
+
+
+def words(told: dict[str, Any], batches: list[Batch], settings: Monitor) -> str:
+    """Return the finding in one sentence."""
+    rows = "1 new row" if told["rows"] == 1 else f"{told['rows']} new rows"
+    if not batches:
+        return "There are no new rows: put CSV or Parquet files of raw rows into data/production/."
+    if not told["rows"]:
+        return "No row could be read, so nothing is said about drift."
+    if told["rows"] < settings.fewest_rows:
+        return f"{rows}: too few to judge, {settings.fewest_rows} are needed. The numbers below are mostly noise."
+    if told["drifted"]:
+        return f"{rows}: {told['drifted']} of {told['columns']} columns moved further than allowed."
+    return f"{rows}: no column moved further than allowed."
+
+
+def main(sections: Sections) -> None:
+    """Write the drift of all batches together, and a page about it; batches that cannot be read are named there."""
+    import pandas as pd
+
+    settings, bundle = sections.monitor, load(paths.BUNDLE)
+    batches, rows = read_batches(paths.PRODUCTION, bundle)
+    found = pd.DataFrame(columns=COLUMNS)
+    if rows is not None:
+        found = drift(bundle.profile, rows, watched(bundle.predict(rows), bundle.schema))
+    count = 0 if rows is None else len(rows)
+    found = judge(found, settings, count)
+    told = summary(found, count)
+    page = templates.render(
+        "monitor.html",
+        problem=bundle.manifest["problem"],
+        told=told,
+        words=words(told, batches, settings),
+        settings=settings,
+        batches=batches,
+        columns=found.to_dict("records"),
+        training_rows=bundle.profile["rows"],
+        watched=bundle.profile["predictions"] is not None,
+    )
+    io.write_json(told, paths.DRIFT)
+    io.write_text(page, paths.MONITOR_PAGE)

@@ -1,0 +1,210 @@
+"""Put together what serving needs and nothing else: model, schema, training rows, metrics -> models/bundle/."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlworkflow import io, paths
+from mlworkflow.bundle import check_features, versions, watched, write
+from mlworkflow.metrics import METRICS
+from mlworkflow.params import Model, Sections, family
+from mlworkflow.problem import Problem
+from mlworkflow.profile import profile
+from mlworkflow.schema import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def main(sections: Sections) -> None:
+    """Write the bundle: pipeline, schema, features, threshold, profile of the training rows, model card, manifest."""
+    problem, model = sections.problem, sections.model
+    schema, wide = (Schema.from_dict(io.read_json(path)) for path in (paths.SCHEMA, paths.FEATURES))
+    features = [feature.config() for feature in problem.features]
+    check_features(features)
+    rows = io.read_table(paths.TRAIN, columns=[column.name for column in schema.inputs if column.kind != "time"])
+    found = {
+        name: io.read_json(path)
+        for name, path in {
+            "cv": paths.CV_METRICS,
+            "test": paths.TEST_METRICS,
+            "intervals": paths.INTERVALS,
+            "baselines": paths.BASELINE_METRICS,
+            "findings": paths.FINDINGS,
+            "decision": paths.DECISION,
+            "threshold": paths.THRESHOLD,
+        }.items()
+    }
+    files = {
+        "pipeline.skops": io.read_bytes(paths.MODEL),
+        "schema.json": as_json(schema.to_dict()),
+        "features.json": as_json({"features": features, "ranges": problem.data.ranges, "schema": wide.to_dict()}),
+        "threshold.json": as_json(found["threshold"]),
+        "profile.json": as_json(profile(rows, schema, held_out(io.read_table(paths.OUT_OF_FOLD), schema))),
+        "card.md": card(problem, model, schema, sections.seed, found).encode(),
+    }
+    write(paths.BUNDLE, files, {"problem": problem.name, "task": problem.task, "model": model.name})
+
+
+def as_json(value: Mapping[str, Any]) -> bytes:
+    """Return `value` as indented JSON in UTF-8."""
+    return (json.dumps(io.plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def held_out(out_of_fold: pd.DataFrame, schema: Schema) -> pd.Series | None:
+    """Return the out-of-fold predictions as serving gives them: rows that the model was not fitted on."""
+    if not schema.classes:
+        return watched(out_of_fold, schema)
+    words = out_of_fold["prediction"].map(dict(enumerate(schema.classes))).astype("str")
+    names = {f"probability_{code}": f"probability_{name}" for code, name in enumerate(schema.classes)}
+    return watched(out_of_fold.rename(columns=names).assign(prediction=words), schema)
+
+
+def card(problem: Problem, model: Model, schema: Schema, seed: int, found: Mapping[str, Any]) -> str:
+    """Return the model card in Markdown, in the sections of Mitchell et al. 2019, Model Cards for Model Reporting.
+
+    `found`: the content of metrics/{cv,test,baseline,decision}.json, evaluation/{intervals,findings}.json and
+    training/threshold.json, by the names cv, test, baselines, decision, intervals, findings, threshold.
+    """
+    parts = [
+        f"# Model card: {problem.name}",
+        _verdict(found["decision"]),
+        "## Model details",
+        _details(problem, model, seed, found["threshold"]),
+        "## Intended use",
+        _use(problem),
+        "## Factors and limits",
+        _limits(problem, schema, found["findings"]),
+        "## Metrics",
+        _metrics(problem, found),
+        "## Baselines",
+        _baselines(problem, found),
+        "## Evaluation and training data",
+        _data(problem, schema, found["findings"]),
+        "## Ethical considerations and rights",
+        _rights(problem),
+        "## Caveats and recommendations",
+        _caveats(problem, found),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def figure(value: float | int | None) -> str:
+    """Return a number with four significant digits; a dash for none."""
+    return "–" if value is None else f"{value:.4g}"
+
+
+def table_of(head: list[str], lines: list[list[str]]) -> str:
+    """Return a Markdown table, or a sentence where it has no line."""
+    if not lines:
+        return "None."
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+
+
+def _verdict(decision: Mapping[str, Any]) -> str:
+    enough = "It keeps every rule of the problem." if decision["good_enough"] else "It does not keep every rule."
+    return f"**{str(decision['verdict']).capitalize()}.** {enough}"
+
+
+def _details(problem: Problem, model: Model, seed: int, threshold: Mapping[str, Any]) -> str:
+    target = getattr(model, family(problem.task))
+    lines = [
+        f"- Model: {model.name}" + (f" (`{target.target}`)" if target else ""),
+        f"- Task: {problem.task}",
+        f"- Seed: {seed}",
+        f"- Packages: {', '.join(f'{name} {version}' for name, version in versions().items())}",
+        "- File: `pipeline.skops`, the whole fitted pipeline; load it through this project, which checks its SHA-256",
+    ]
+    if problem.task in ("binary", "multiclass"):
+        lines.append(f"- Decision: {threshold['words']}")
+    return "\n".join(lines)
+
+
+def _use(problem: Problem) -> str:
+    return f"- Question: {problem.question}\n- Asked by: {problem.asked_by}\n- Other uses were not tested."
+
+
+def _limits(problem: Problem, schema: Schema, findings: Mapping[str, Any]) -> str:
+    primary = problem.metrics.primary
+    worst = [part for part in findings["slices"] if not part["too_small"]][:5]
+    lines = [
+        [str(part["column"]), str(part["slice"]), str(part["rows"]), figure(part["value"]), figure(part["gap"])]
+        for part in worst
+    ]
+    ranges = [
+        f"`{column.name}` {figure(column.low)} to {figure(column.high)}"
+        for column in schema.inputs
+        if column.low is not None
+    ]
+    shown = ", ".join(ranges[:10]) + (f", and {len(ranges) - 10} more in schema.json" if len(ranges) > 10 else "")
+    parts = [f"The slices of the test rows where {primary} is worst:"]
+    parts.append(table_of(["column", "slice", "rows", primary, "worse than the whole by"], lines))
+    if ranges:
+        parts.append(f"Outside the ranges of the training rows nothing is known: {shown}.")
+    return "\n\n".join(parts)
+
+
+def _metrics(problem: Problem, found: Mapping[str, Any]) -> str:
+    bounds, level = found["intervals"]["metrics"], found["intervals"]["level"]
+    lines = [
+        [
+            f"{name} {'↑' if METRICS[name].greater_is_better else '↓'}",
+            figure(found["cv"].get(name)),
+            figure(found["test"].get(name)),
+            f"{figure(bounds[name]['low'])} to {figure(bounds[name]['high'])}" if name in bounds else "–",
+        ]
+        for name in problem.metrics.names
+    ]
+    head = ["metric", "cross-validated", "test rows", f"{level:.0%} interval"]
+    said = f"Intervals: {found['intervals']['method']} ({found['intervals']['source']}). The first metric decides."
+    calibration = found["findings"]["calibration"]
+    parts = [table_of(head, lines), said, *([f"Calibration: {calibration['words']}"] if calibration else [])]
+    return "\n\n".join(parts)
+
+
+def _baselines(problem: Problem, found: Mapping[str, Any]) -> str:
+    primary, against = problem.metrics.primary, found["findings"]["against"]
+    lines = []
+    for rung, scores in found["baselines"].items():
+        gain = against.get(rung)
+        low_high = f"{figure(gain['low'])} to {figure(gain['high'])}" if gain else "–"
+        lines.append([rung, figure(scores.get(primary)), figure(gain["value"] if gain else None), low_high])
+    return table_of(["baseline", f"{primary}, cross-validated", "gain of the model, test rows", "interval"], lines)
+
+
+def _data(problem: Problem, schema: Schema, findings: Mapping[str, Any]) -> str:
+    rows = findings["rows"]
+    return "\n".join(
+        [
+            f"- Source: {problem.rights.source}",
+            f"- Rows: {rows['train']} to train, {rows['test']} to test; split by {problem.split.scheme}",
+            f"- Columns that the model sees: {len(schema.inputs)} and {len(problem.features)} features made of them",
+            f"- Target: {f'`{schema.target}`' if schema.target else 'none'}"
+            + (f", classes {', '.join(map(str, schema.classes))}" if schema.classes else ""),
+            f"- Columns that it may not see: {', '.join(f'`{name}`' for name in schema.with_role('hidden')) or 'none'}",
+        ]
+    )
+
+
+def _rights(problem: Problem) -> str:
+    rights = problem.rights
+    lines = [
+        f"- Licence of the data: {rights.licence}",
+        f"- Personal data: {'yes' if rights.personal_data else 'no'}",
+        *([f"- {rights.notes}"] if rights.notes else []),
+    ]
+    return "\n".join(lines)
+
+
+def _caveats(problem: Problem, found: Mapping[str, Any]) -> str:
+    broken = [name.replace("_", " ") for name, passed in found["decision"]["passed"].items() if not passed]
+    lines = [
+        f"- Fit: {found['findings']['fit']['words']}",
+        f"- Rules not kept: {', '.join(broken) or 'none'}",
+        f"- The simplest that does as well: {found['decision']['simplest_adequate']}",
+        "- Watch it with `dvc repro monitor`: put new rows into data/production/",
+    ]
+    return "\n".join(lines)
