@@ -130,8 +130,9 @@ def facts(task: str, name: str = "age") -> report.Facts:
         {"number": range(12), "state": "complete", "score": np.linspace(0.9, 0.98, 12), "spread": 0.01, "cause": None}
     )
     trials.loc[3, ["state", "score", "cause"]] = ["failed", np.nan, "ValueError: too deep"]
-    size = np.repeat([40, 100, 200, 400], 2)
-    curve = pd.DataFrame({"rows": size, "set": ["train", "cross_validated"] * 4, primary: np.linspace(0.8, 0.97, 8)})
+    curve = pd.DataFrame(
+        {"rows": [40, 100, 200, 400], "train": [1.0, 1.0, 0.99, 0.99], "cross_validated": [0.8, 0.9, 0.95, 0.97]}
+    )
     return report.Facts(
         problem=problem(task, name),
         model="random_forest",
@@ -265,6 +266,14 @@ def test_a_model_no_better_than_the_baseline_is_told_so() -> None:
     assert page.text.index("gain over baseline above noise") < page.text.index("least roc auc")
 
 
+def test_a_model_that_is_itself_a_rung_is_compared_with_the_others() -> None:
+    linear = replace(facts("binary"), model="linear", own_rung="linear")
+    text = Page(report.page(replace(linear, decision={**linear.decision, "best_baseline": "one_column"}))).text
+    assert "linear against one column, the best baseline of another kind" in text
+    assert "linear · what the model is, untuned" in text
+    assert "linear, the model" in text
+
+
 def test_what_a_run_does_not_have_is_left_out() -> None:
     full = facts("binary")
     lacks = {"money": None, "threshold": None, "calibration": None, "slices": [], "importance": [], "fit": None}
@@ -275,7 +284,7 @@ def test_what_a_run_does_not_have_is_left_out() -> None:
         plots={},
         trials=pd.DataFrame(),
         best_params={},
-        curve=pd.DataFrame(columns=["rows", "set", "roc_auc"]),
+        curve=pd.DataFrame(columns=["rows", "train", "cross_validated"]),
         ledger=full.ledger.head(0),
         data_findings=[],
         test={"roc_auc": None},
@@ -325,7 +334,7 @@ def write_files(told: report.Facts, folder: Path) -> None:
     for path, table in (tables | {paths.PLOTS / f"{name}.csv": plot for name, plot in told.plots.items()}).items():
         io.write_table(table, folder / path)
     stated = told.problem.model_dump(mode="json", by_alias=True)
-    io.write_yaml({"problem": stated, "model": {"name": told.model}}, folder / paths.PARAMS)
+    io.write_yaml({"problem": stated, "model": {"name": told.model, "rung": told.own_rung}}, folder / paths.PARAMS)
 
 
 def test_numbers_read_well() -> None:

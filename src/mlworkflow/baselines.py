@@ -189,7 +189,7 @@ class QuantileClusters(ClusterMixin, BaseEstimator):
         return np.searchsorted(self.edges_, np.asarray(X, dtype=float)[:, self.position_], side="right")
 
     def _edges(self, values: np.ndarray) -> np.ndarray:
-        return np.quantile(values, np.arange(1, self.clusters) / self.clusters)
+        return np.asarray(np.quantile(values, np.arange(1, self.clusters) / self.clusters))
 
     def _between(self, matrix: np.ndarray, values: np.ndarray) -> float:
         part = np.searchsorted(self._edges(values), values, side="right")

@@ -51,14 +51,18 @@ def compose_text(overrides: Sequence[str] = (), root: Path = HERE) -> str:
     Raises:
         ConfError: conf/ cannot be composed, or an override names what is not there.
     """
+    if found := [*_syntax_mistakes(root), *_choice_mistakes(overrides, root)]:
+        raise ConfError(found, MEND)
+    return _hydra_text(overrides, root)
+
+
+def _hydra_text(overrides: Sequence[str], root: Path) -> str:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    if found := [*_syntax_mistakes(root), *_choice_mistakes(overrides, root)]:
-        raise ConfError(found, MEND)
     _plugin(root)["register"]()
     try:
         with initialize_config_dir(str((root / paths.CONF).resolve()), version_base=None):
@@ -83,23 +87,24 @@ def write_params(overrides: Sequence[str] = (), root: Path = HERE) -> None:
     io.write_text(compose_text(overrides, root), root / paths.PARAMS)
 
 
-def compose_command(overrides: Sequence[str], check_only: bool, root: Path = HERE) -> str:
+def compose_command(overrides: Sequence[str], check: bool = False, root: Path = HERE) -> str:
     """Write params.yaml, or only say whether it is current; return what to print.
 
-    With overrides, `check_only` asks for exactly that composition.
+    With overrides, `check` asks for exactly that composition.
 
     Raises:
         ConfError: some file of conf/, chosen or not, has a mistake; params.yaml is as it was.
-        StaleParamsError: params.yaml is not current (`check_only`).
+        StaleParamsError: params.yaml is not current (`check`).
     """
     if found := validate_all(overrides, root):
         raise ConfError(found, "Mend this, then type `mlworkflow compose` again. params.yaml is as it was.")
     text = compose_text(overrides, root)
-    if not check_only:
+    if not check:
         before = _params(root)
         io.write_text(text, root / paths.PARAMS)
         return "\n".join([f"params.yaml is composed from conf/: {_told(root)}", *_changes(before, _params(root))])
-    check(root)
+    if stale := _stale(root):
+        raise stale
     if overrides and (root / paths.PARAMS).read_text(encoding="utf-8") != text:
         wanted = " ".join(overrides)
         raise StaleParamsError([f"params.yaml (composed without {wanted})"], f"mlworkflow compose {wanted}")
@@ -151,19 +156,23 @@ def check(root: Path = HERE) -> None:
     Raises:
         StaleParamsError: names each file that was edited, added or removed since, and both ways on.
     """
+    if stale := _stale(root):
+        raise stale
+
+
+def _stale(root: Path) -> StaleParamsError | None:
     plugin = _plugin(root)
     now: dict[str, str] = plugin["files"](root / paths.CONF)
     params = _params(root)
     try:
         then, composed = dict(params["fingerprint"]["files"]), params["fingerprint"]["composed"]
     except (KeyError, TypeError, ValueError):
-        raise StaleParamsError(["params.yaml (it has no fingerprint of conf/)"], _ways_on(params, root)) from None
+        return StaleParamsError(["params.yaml (it has no fingerprint of conf/)"], _ways_on(params, root))
     differing = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
     changed = [f"conf/{name} ({_fate(name, then, now)})" for name in differing]
     if plugin["digest"]((root / paths.PARAMS).read_text(encoding="utf-8")) != composed:
         changed.append("params.yaml (edited by hand: make the change in conf/, or by -S key=value)")
-    if changed:
-        raise StaleParamsError(changed, _ways_on(params, root))
+    return StaleParamsError(changed, _ways_on(params, root)) if changed else None
 
 
 def _fate(name: str, then: Mapping[str, str], now: Mapping[str, str]) -> str:
@@ -208,10 +217,13 @@ def _params(root: Path) -> dict[str, Any]:
     return params if isinstance(params, dict) else {}
 
 
-@lru_cache
 def _plugin(root: Path) -> dict[str, Any]:
     """Return the functions of the Hydra plugin of the repository at `root`."""
-    path = (root / PLUGIN).resolve()
+    return _functions((root / PLUGIN).resolve())
+
+
+@lru_cache
+def _functions(path: Path) -> dict[str, Any]:
     functions: dict[str, Any] = {"__file__": str(path), "__name__": path.stem}
     exec(compile(io.read_bytes(path), path, "exec"), functions)
     return functions
@@ -222,12 +234,14 @@ def _plugin(root: Path) -> dict[str, Any]:
 
 def validate_all(overrides: Sequence[str] = (), root: Path = HERE) -> list[str]:
     """Return the mistakes of every file of conf/, chosen or not, and of the composition with `overrides`."""
-    found = file_mistakes(root)
-    if _syntax_mistakes(root):
+    import yaml
+
+    found = [*file_mistakes(root), *_choice_mistakes(overrides, root)]
+    if _syntax_mistakes(root) or _choice_mistakes(overrides, root):
         return found
     for wanted in [list(overrides), *_compositions(root)]:
         try:
-            found += validate(compose(wanted, root), root)
+            found += validate(yaml.safe_load(_hydra_text(wanted, root)), root)
         except ConfError as error:
             found += _lines(error)
     return list(dict.fromkeys(found))
@@ -254,7 +268,9 @@ def validate(composed: Mapping[str, Any], root: Path = HERE) -> list[str]:
     try:
         params = Params.model_validate(dict(composed))
     except ValidationError as error:
-        return [f"{_place(loc, value, composed, root)} {told}" for loc, value, told in _told_errors(error, Params)]
+        return [
+            f"{_place(loc, value, told, composed, root)} {told}" for loc, value, told in _told_errors(error, Params)
+        ]
     place = f"conf/problem/{params.problem.name}.yaml"
     found = [f"{place}: {told}" for told in problem_mistakes(params.problem, root)]
     found += _unable(params, root)
@@ -269,24 +285,28 @@ def _unable(params: Params, root: Path) -> list[str]:
     kind = family(params.problem.task)
     if getattr(params.model, kind) is not None:
         return []
-    able = [name for name, model in _of_group("model", Model, root).items() if getattr(model, kind) is not None]
+    models = _of_group("model", Model, root)
+    able = ", ".join(f"model={name}" for name, model in models.items() if getattr(model, kind) is not None)
     return [
         f"conf/model/{params.model.name}.yaml: it has no estimator for {kind}, the task of "
-        f"conf/problem/{params.problem.name}.yaml; those that have: {', '.join(f'model={name}' for name in able) or 'none'}"
+        f"conf/problem/{params.problem.name}.yaml; those that have: {able or 'none'}"
     ]
 
 
-def _place(loc: Sequence[Any], value: Any, composed: Mapping[str, Any], root: Path) -> str:
+def _place(loc: Sequence[Any], value: Any, told: str, composed: Mapping[str, Any], root: Path) -> str:
     """Return `file: key` for an error at `loc`: a file of conf/ where it says so, else params.yaml (an override)."""
     group, key = str(loc[0]), ".".join(map(str, loc[1:]))
     if group not in GROUPS or not isinstance(composed.get(group), dict):
         return f"conf/config.yaml: {'.'.join(map(str, loc))}"
     file = paths.CONF / group / f"{composed[group].get('name')}.yaml"
     raw, _ = _read(root / file)
-    for part in loc[1:]:
-        raw = raw.get(part, value) if isinstance(raw, dict) else raw[part] if isinstance(raw, list) else value
-    interpolated = isinstance(raw, str) and "${" in raw
-    return f"{file.as_posix()}: {key}" if raw == value or interpolated else f"params.yaml: {group}.{key}"
+    try:
+        for part in loc[1:]:
+            raw = raw[part]
+        said = raw == value or (isinstance(raw, str) and "${" in raw)
+    except (LookupError, TypeError):
+        said = told == "is missing"
+    return f"{file.as_posix()}: {key}" if said else f"params.yaml: {group}.{key}"
 
 
 def file_mistakes(root: Path = HERE) -> list[str]:
@@ -735,6 +755,7 @@ def _signature(node: ast.stmt, spec: ModuleSpec, depth: int) -> tuple[list[str],
     """Return (arguments, whether others are taken); a class's are its __init__'s and, through **kwargs, its bases'."""
     if isinstance(node, ast.FunctionDef):
         names = [one.arg for one in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]]
+        names = [name for name in names if name != "self"]
         return names, node.args.kwarg is not None
     if not isinstance(node, ast.ClassDef):
         return None
@@ -752,11 +773,9 @@ def _signature(node: ast.stmt, spec: ModuleSpec, depth: int) -> tuple[list[str],
 def _imported(spec: ModuleSpec, text: str, name: str, depth: int) -> tuple[list[str], bool] | None:
     """Return the arguments of what a module imports under `name` from another one."""
     package = spec.name if spec.submodule_search_locations else spec.name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(text)):
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        for alias in node.names:
-            if (alias.asname or alias.name) == name:
-                other, rest = _module(resolve_name("." * node.level + (node.module or ""), package))
-                return _arguments(other, alias.name, depth + 1) if other and not rest else None
+    for module, names in re.findall(r"^\s*from +([.\w]+) +import +(\([^)]*\)|[^(\n]+)", text, re.MULTILINE):
+        plain = re.sub(r"#.*|[()]", "", names)
+        if name in [word.strip() for word in plain.split(",")]:
+            other, rest = _module(resolve_name(module, package))
+            return _arguments(other, name, depth + 1) if other and not rest else None
     return None

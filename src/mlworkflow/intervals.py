@@ -218,8 +218,9 @@ def _three_changed(scored: Scored, *, right: bool) -> Iterator[Scored]:
         to = int(code) if right else (int(code) + 1) % scored.k
         labels = scored.labels.copy()
         labels[rows] = to
-        probabilities = None if scored.probabilities is None else scored.probabilities.copy()
-        if probabilities is not None:
+        probabilities = scored.probabilities
+        if probabilities is not None:  # the three are surer than any other row, so that they lead or trail every order
+            probabilities = np.clip(probabilities.astype(float), 1e-9, 1 - 1e-9)
             probabilities[rows] = np.eye(scored.k)[to]
         yield replace(scored, labels=labels, probabilities=probabilities)
 
@@ -427,8 +428,7 @@ def _area(upto: Array, upto_all: Array) -> Array:
     positives, negatives = upto[:, -1], below[:, -1]
     step = np.diff(upto, axis=1, prepend=0.0)
     step_below = np.diff(below, axis=1, prepend=0.0)
-    below -= step_below / 2
-    pairs: Array = np.einsum("rg,rg->r", step, below)
+    pairs: Array = np.einsum("rg,rg->r", step, below - step_below / 2)
     return np.where((positives > 0) & (negatives > 0), pairs / (positives * negatives), NAN)
 
 

@@ -100,7 +100,8 @@ class Sections:
             raise AttributeError(key)
         if key in self._declared or not self._declared:
             value = self._values.get(name, field.get_default(call_default_factory=True))
-            return TypeAdapter(field.annotation).validate_python(value)
+            annotation: Any = field.annotation
+            return TypeAdapter(annotation).validate_python(value)
         if any(declared.startswith(f"{key}.") for declared in self._declared):
             return Sections(self._stage, self._declared, self._values[name], _model(field.annotation), f"{key}.")
         raise UndeclaredParamError(self._stage, key, self._declared)

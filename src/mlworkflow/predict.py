@@ -56,7 +56,9 @@ def read_rows(path: Path) -> pd.DataFrame:
         else:
             head = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=None, nrows=1)
             _demand_once(path, head.iloc[0].tolist())
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first values for names of the rows
+                raise ValueError("its rows have more values than its header has names")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
         raise UnreadableError(path, f"it is not: {reason}", "Mend the file: a header, then rows, in UTF-8.") from error

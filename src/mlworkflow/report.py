@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlworkflow import charts
 from mlworkflow.metrics import METRICS
-from mlworkflow.templates import number, render, score
+from mlworkflow.templates import number, plain, render, score, sentence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +50,8 @@ WORDS = {
 class Facts:
     """What the page tells; each mapping is the file of that name (see paths.py), each table its CSV.
 
-    `classes`: in the order of their codes. `plots`: the tables of evaluation/plots by name, without `.csv`.
+    `classes`: in the order of their codes. `own_rung`: the rung of the ladder that the model itself is.
+    `plots`: the tables of evaluation/plots by name, without `.csv`.
     """
 
     problem: Problem
@@ -68,6 +69,7 @@ class Facts:
     intervals: Mapping[str, Any]
     findings: Mapping[str, Any]
     decision: Mapping[str, Any]
+    own_rung: str | None = None
     drift: Mapping[str, Any] | None = None
     plots: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
@@ -93,7 +95,7 @@ def page(facts: Facts) -> str:
         figures=_figures(facts),
         findings=facts.findings,
         money=_money(facts),
-        slices=facts.findings.get("slices", [])[:MOST_SLICES],
+        slices=_slices(facts),
         more_slices=max(0, len(facts.findings.get("slices", [])) - MOST_SLICES),
         importance=_importance(facts),
         rules=_rules(facts.decision),
@@ -111,18 +113,19 @@ def _head(facts: Facts) -> dict[str, Any]:
     decision, primary = facts.decision, facts.problem.metrics.primary
     passed = list(decision["passed"].values())
     low, high = decision.get("gain_low"), decision.get("gain_high")
-    sentence = f"On the test rows, {facts.model} against {decision['best_baseline']}, the best baseline: "
-    sentence += f"a gain of {_gained(decision.get('gain'))} in {primary}"
-    sentence += f", 95% interval {score(low)} to {score(high)}." if low is not None else "."
+    kind = "baseline" if facts.own_rung is None else "baseline of another kind"
+    told = f"On the test rows, {facts.model} against {plain(decision['best_baseline'])}, the best {kind}: "
+    told += f"a gain of {_gained(decision.get('gain'))} in {primary}"
+    told += f", 95% interval {score(low)} to {score(high)}." if low is not None else "."
     if low is not None and high is not None and low <= 0 <= high:
-        sentence += " That is within the noise."
+        told += " That is within the noise."
     if decision["least_gain"]:
-        sentence += f" Worth having from {number(float(decision['least_gain']))}."
+        told += f" Worth having from {number(float(decision['least_gain']))}."
     simplest = decision["simplest_adequate"]
     return {
         "better": not decision["verdict"].startswith("no "),
         "verdict": decision["verdict"],
-        "sentence": sentence,
+        "sentence": told,
         "good_enough": decision["good_enough"],
         "passed": sum(passed),
         "rules": len(passed),
@@ -186,7 +189,7 @@ def _ladder(facts: Facts) -> dict[str, Any]:
     ]
     known = [charts.Rung(one["name"], one["value"]) for one in rungs if one["value"] is not None]
     if (own := facts.cv.get(primary)) is not None:
-        known.append(charts.Rung(facts.model, own, strong=True))
+        known.append(charts.Rung(f"{facts.model}, the model", own, strong=True))
     gains = [charts.Rung(one["name"], one["gain"], one["low"], one["high"]) for one in rungs if one["gain"] is not None]
     figures = []
     if known:
@@ -206,6 +209,7 @@ def _ladder(facts: Facts) -> dict[str, Any]:
         "rungs": rungs,
         "own": own,
         "best": facts.decision["best_baseline"],
+        "own_rung": facts.own_rung,
         "figures": figures,
         "arrow": arrow(primary),
     }
@@ -313,7 +317,7 @@ def _calibration(facts: Facts, table: pd.DataFrame) -> dict[str, Any]:
     )
     told = facts.findings.get("calibration")
     return _figure(
-        svg, title, f"{_sentence(told['words'])}" if told else "On the dashed line, probabilities mean what they say."
+        svg, title, f"{sentence(told['words'])}" if told else "On the dashed line, probabilities mean what they say."
     )
 
 
@@ -364,24 +368,24 @@ PLOTS: dict[str, Callable[[Facts, Any], dict[str, Any]]] = {
 
 def _learning(facts: Facts) -> list[dict[str, Any]]:
     primary, curve = facts.problem.metrics.primary, facts.curve
-    if primary not in curve or curve["rows"].nunique() < 2:
-        return []
     names = {"train": "rows fitted on", "cross_validated": "held-out rows"}
-    parts = {words: curve[curve["set"] == name] for name, words in names.items()}
-    series = [
-        charts.Line(words, part["rows"], part[primary], points=True) for words, part in parts.items() if len(part)
-    ]
-    svg = charts.lines(
-        series, name="learning", title="Learning curve", x="training rows", y=f"{primary} {arrow(primary)}"
-    )
-    return [
-        _figure(svg, "Learning curve", "Still rising at the right end: more rows would help. Far apart: it overfits.")
-    ]
+    if len(curve) < 2 or not {"rows", *names} <= set(curve.columns):
+        return []
+    series = [charts.Line(words, curve["rows"], curve[name], points=True) for name, words in names.items()]
+    y = f"{primary} {arrow(primary)}"
+    svg = charts.lines(series, name="learning", title="Learning curve", x="training rows", y=y, whole=True)
+    caption = "Still improving at the right end: more rows would help. Far apart: it overfits."
+    return [_figure(svg, "Learning curve", caption)]
 
 
-def _sentence(words: str) -> str:
-    words = words.strip()
-    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".") if words else ""
+def _slices(facts: Facts) -> list[dict[str, Any]]:
+    """The worst slices, each named with its column once."""
+    told = facts.findings.get("slices", [])[:MOST_SLICES]
+    named = [
+        line["slice"] if line["slice"].startswith(line["column"][:8]) else f"{line['column']}: {line['slice']}"
+        for line in told
+    ]
+    return [{**line, "words": words} for line, words in zip(told, named, strict=True)]
 
 
 def _money(facts: Facts) -> dict[str, Any] | None:

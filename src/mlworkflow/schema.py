@@ -82,7 +82,8 @@ def infer(table: pd.DataFrame, problem: Problem) -> Schema:
         roles[problem.split.column] = "hidden"
     if data.target:
         roles[data.target] = "target"
-    columns = [Column(name, _kind(table[name], blanks, name == data.time), roles.get(name, "input")) for name in table]
+    names = [str(name) for name in table]
+    columns = [Column(name, _kind(table[name], blanks, name == data.time), roles.get(name, "input")) for name in names]
     return Schema(problem.task, data.target, _classes(table, problem), columns, blanks)
 
 

@@ -30,15 +30,15 @@ def slices(
     """Return the metric on each slice of the rows, worst first; gap > 0: worse than on all rows; too small ones last.
 
     Slices: each of the 10 most frequent categories and the others together, each quarter of a column of numbers or
-    times, and missing values; of at most 20 columns, the important ones first. low and high: 95% interval. too_small:
-    fewer than `fewest` rows, or no value. inputs: the (n, ...) columns in the rows' order. Clusters have no slices.
+    times, and missing values; of the first 20 `important` columns (of all, where none is named). low and high:
+    95% interval. too_small: fewer than `fewest` rows, or no value. inputs: the (n, ...) columns in the rows' order. Clusters have no slices.
     """
     import pandas as pd
 
     if scored.truth.ndim > 1 or not len(scored):
         return pd.DataFrame([], columns=COLUMNS)
     whole = score([metric], scored).get(metric, NAN)
-    names = [name for name in dict.fromkeys([*important, *inputs.columns]) if name in inputs.columns][:MOST_COLUMNS]
+    names = [name for name in important or inputs.columns if name in inputs.columns][:MOST_COLUMNS]
     lines = []
     for name in names:
         for label, mask in _slices_of(inputs[name]):

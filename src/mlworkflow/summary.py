@@ -44,7 +44,7 @@ def number(value: float | None) -> str:
     """Return `value` with four significant digits, the same everywhere on a terminal; a dash where there is none."""
     if value is None:
         return "-"
-    return f"{value:,.0f}" if abs(value) >= 10000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _wrap(line: str) -> list[str]:
@@ -65,7 +65,7 @@ def _ladder(ladder: dict[str, dict[str, float]], told: dict[str, Any], cross_val
 
 
 def _metrics(bounds: dict[str, Any], cross_validated: dict[str, float], tested: dict[str, float]) -> list[str]:
-    lines = [f"  {'metric':<24}{'validated':>12}{'test':>12}   95% interval on the test rows"]
+    lines = [f"  {'metric':<24}{'validated':>12}{'test':>12}   95% interval, test rows"]
     for name, value in tested.items():
         bound = bounds["metrics"].get(name)
         interval = f"{number(bound['low'])} to {number(bound['high'])}" if bound else ""
@@ -80,7 +80,7 @@ def _money(money: dict[str, Any] | None, told: dict[str, Any]) -> list[str]:
     gain = money["against"][rung]
     return [
         f"Worth on {money['rows']} test rows: {number(money['model'])} {money['unit']}, against {rung}: "
-        f"{gain['value']:+,.4g} ({number(gain['low'])} to {number(gain['high'])})",
+        f"{number(gain['value'])} more ({number(gain['low'])} to {number(gain['high'])})",
         "",
     ]
 

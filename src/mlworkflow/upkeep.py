@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,9 @@ def _wiring_mistakes() -> list[str]:
     return [*found, "type `make wire`"] if found else []
 
 
-def configs() -> list[dict[str, Any]]:
+def configs() -> list[Mapping[str, Any]]:
     """Return the raw content of every file of conf/ as a composed configuration would hold it, group by group."""
-    found: list[dict[str, Any]] = []
+    found: list[Mapping[str, Any]] = []
     for path in sorted(paths.CONF.glob("*/*.yaml")):
         found.append({path.parent.name: io.read_yaml(path)})
     return found

@@ -93,6 +93,11 @@ def _target_mistakes(target: pd.Series, problem: Problem) -> list[str]:
     return found
 
 
+def _about(source: dict[str, Any]) -> str:
+    """Return the source in words: `mlworkflow.sources.file, path data/source/customers.csv`."""
+    return ", ".join([source["_target_"], *(f"{key} {value}" for key, value in source.items() if key != "_target_")])
+
+
 def main(sections: Sections) -> None:
     """Write the table and its provenance."""
     problem = sections.problem
@@ -104,6 +109,7 @@ def main(sections: Sections) -> None:
             "rows": len(table),
             "columns": table.shape[1],
             "sha256": io.sha256(paths.RAW),
+            "about": _about(problem.source.config()),
         },
         paths.PROVENANCE,
     )

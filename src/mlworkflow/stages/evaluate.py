@@ -185,8 +185,7 @@ def main(sections: Sections) -> None:
 
 def _fit(primary: str, tested: dict[str, float]) -> dict[str, Any]:
     curve = io.read_table(paths.LEARNING_CURVE)
-    last = curve[curve["rows"] == curve["rows"].max()].set_index("set")[primary]
-    train, check = float(last["train"]), float(last["cross_validated"])
+    train, check = (float(curve[column].iloc[-1]) for column in ("train", "cross_validated"))
     words = fit_words(primary, train, check, tested)
     return {"train": train, "cross_validated": check, "test": tested["value"], "words": words}
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def featurize(rows: pd.DataFrame, schema: Schema, features: list[Feature]) -> tuple[pd.DataFrame, Schema]:
     """Return the training rows with their new columns, and the schema that knows them."""
     wide = add_features(rows, features)
-    new = [Column(name, "number", "input") for name in wide if name not in rows]
+    new = [Column(str(name), "number", "input") for name in wide if name not in rows]
     return wide, describe(replace(schema, columns=[*schema.columns, *new]), wide)
 
 

@@ -54,7 +54,7 @@ def judge(found: pd.DataFrame, settings: Monitor, rows: int) -> pd.DataFrame:
 
 
 def summary(found: pd.DataFrame, rows: int) -> dict[str, Any]:
-    """Return the flat content of metrics/drift.json; `columns` are the inputs, the predictions have a line of their own."""
+    """Return the flat content of metrics/drift.json; `columns` and `drifted` count inputs, not the predictions."""
     inputs = found[found["column"] != PREDICTIONS]
     said = found.loc[found["column"] == PREDICTIONS, "psi"]
     return {

@@ -39,6 +39,7 @@ def gather(sections: Sections) -> Facts:
         intervals=io.read_json(paths.INTERVALS),
         findings=io.read_json(paths.FINDINGS),
         decision=io.read_json(paths.DECISION),
+        own_rung=sections.model.rung,
         drift=io.read_json(paths.DRIFT) if paths.DRIFT.exists() else None,
         plots={path.stem: table(path) for path in sorted(paths.PLOTS.glob("*.csv"))},
     )

@@ -34,22 +34,21 @@ def learning_curve(pipe: Any, rows: Rows, parts: list[Fold], metric: str) -> pd.
         if len(told) == len(pairs):
             count = int(np.mean([len(part[0]) * share for part in parts]))
             train, check = np.mean(told, axis=0)
-            lines += [
-                {"rows": count, "set": "train", metric: train},
-                {"rows": count, "set": "cross_validated", metric: check},
-            ]
-    return pd.DataFrame(lines, columns=["rows", "set", metric])
+            lines.append({"rows": count, "train": train, "cross_validated": check})
+    return pd.DataFrame(lines, columns=["rows", "train", "cross_validated"])
 
 
 def _both(pipe: Any, rows: Rows, part: Fold, share: float, metric: str) -> tuple[float, float] | None:
     some = rows.take(part[0][: int(len(part[0]) * share)])
-    if len(some) < 10 or (some.target is not None and rows.task != "regression" and _lacks_a_class(some, rows)):
+    if share < 1 and (len(some) < 10 or _lacks_a_class(some, rows)):
         return None
     fitted = fit(pipe, some)
     return tuple(metrics.score([metric], predict(fitted, where))[metric] for where in (some, rows.take(part[1])))  # type: ignore[return-value]
 
 
 def _lacks_a_class(some: Rows, rows: Rows) -> bool:
+    if rows.task not in ("binary", "multiclass"):
+        return False
     return len(np.unique(np.asarray(some.target))) < len(np.unique(np.asarray(rows.target)))
 
 

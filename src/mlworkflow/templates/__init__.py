@@ -27,7 +27,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(number=number, score=score, percent=percent, plain=plain)
+    environment.filters.update(number=number, score=score, percent=percent, plain=plain, sentence=sentence)
     return environment.get_template(template).render(values)
 
 
@@ -46,7 +46,7 @@ def score(value: float | int | None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
     size = abs(value)
-    if 0 < size < 0.0005 or size >= 1e9:
+    if 0 < size < 0.00005 or size >= 1e9:
         return f"{value:.2e}".replace("-", MINUS)
     digits = 4 if size < 1 else max(0, 3 - math.floor(math.log10(size)))
     text = f"{value:,.{digits}f}"
@@ -66,6 +66,12 @@ def percent(share: float | None) -> str:
         if (share >= 0.1 and (share <= 0.99 or share == 1)) or share == 0
         else f"{100 * share:.1f}%"
     )
+
+
+def sentence(words: str) -> str:
+    """Return words from a file as a sentence: a capital at the start, a full stop at the end."""
+    words = words.strip()
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".") if words else ""
 
 
 def plain(name: object) -> str:

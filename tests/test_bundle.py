@@ -1,0 +1,395 @@
+"""The bundle: whole, the same bytes each time, and never loaded when a file is not the one of the manifest."""
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlworkflow import bundle as bundles
+from mlworkflow import io, modelfile, paths
+from mlworkflow.bundle import check_features, load, possible, read, replacing_folder
+from mlworkflow.crossval import fit, rows_of
+from mlworkflow.errors import ConfError, DamagedBundleError, TableError, UnreadableError, UnwritableError
+from mlworkflow.features import build
+from mlworkflow.models import pipeline
+from mlworkflow.params import Model, Sections
+from mlworkflow.prepare import prepare
+from mlworkflow.stages import featurize, monitor, package
+from tests.conftest import make_problem
+
+MODEL = Model.model_validate(
+    {
+        "name": "linear",
+        "wants": {"scaling": True},
+        "classification": {"_target_": "sklearn.linear_model.LogisticRegression"},
+        "regression": {"_target_": "sklearn.linear_model.Ridge"},
+        "clustering": {"_target_": "sklearn.cluster.KMeans", "n_clusters": 2, "n_init": 1, "random_state": 0},
+    }
+)
+RATIO = {"_target_": "mlworkflow.features.Ratio", "over": "paid", "under": "age"}
+DECISION = {"verdict": "better than the baseline", "good_enough": False, "simplest_adequate": "linear"}
+FOUND = {
+    "rows": {"train": 30, "test": 10},
+    "slices": [{"column": "plan", "slice": "a|b", "rows": 9, "value": 0.5, "gap": 0.1, "too_small": False}],
+    "against": {"majority": {"value": 0.2, "low": 0.1, "high": 0.3}},
+    "calibration": None,
+    "fit": {"words": "no sign of overfitting"},
+}
+
+
+def customers(count=60, seed=0):
+    random = np.random.default_rng(seed)
+    age = random.integers(18, 80, count)
+    return pd.DataFrame(
+        {
+            "customer": [f"c{number}" for number in range(count)],
+            "age": np.where(random.random(count) < 0.1, "?", age.astype(str)),
+            "paid": random.normal(50, 10, count).round(2).astype(str),
+            "plan": random.choice(["basic", "gold ", "NA"], count),
+            "since": pd.date_range("2024-01-01", periods=count).strftime("%Y-%m-%d"),
+            "left": np.where(age + random.normal(0, 5, count) > 50, "yes", "no"),
+            "worth": age * 2.0,
+        },
+        dtype="str",
+    )
+
+
+def question(task="binary", **data):
+    target = {"binary": "left", "regression": "worth"}.get(task)
+    hidden = [name for name in ("left", "worth") if name != target]
+    return make_problem(
+        task=task,
+        data={
+            "target": target,
+            "positive": "yes" if task == "binary" else None,
+            "hidden": hidden,
+            "time": "since",
+            "ranges": {"age": [0, 70]},
+            **data,
+        },
+        features=[RATIO],
+        metrics={"primary": {"binary": "roc_auc", "regression": "rmse"}.get(task, "silhouette"), "also": []},
+    )
+
+
+def make(problem, raw):
+    """Run what comes before package in the current folder; return the fitted pipeline and its rows."""
+    prepared = prepare(raw, problem)
+    features = build([feature.config() for feature in problem.features], prepared.schema)
+    train, wide = featurize.featurize(prepared.train, prepared.schema, features)
+    rows = rows_of(train, wide, problem.task)
+    fitted = fit(pipeline(MODEL, wide, problem.task), rows)
+    truth = pd.DataFrame({"truth": [0.0] * 0, "prediction": [0.0] * 0})
+    if problem.task == "binary":
+        said = fitted.predict_proba(rows.table)
+        truth = pd.DataFrame({"truth": rows.target, "prediction": said.argmax(axis=1), "probability_1": said[:, 1]})
+    io.write_table(train, paths.TRAIN)
+    io.write_json(prepared.schema.to_dict(), paths.SCHEMA)
+    io.write_json(wide.to_dict(), paths.FEATURES)
+    io.write_bytes(modelfile.dumps(fitted), paths.MODEL)
+    io.write_table(truth, paths.OUT_OF_FOLD)
+    primary = problem.metrics.primary
+    io.write_json({"threshold": 0.3 if problem.task == "binary" else None, "words": "why"}, paths.THRESHOLD)
+    io.write_json({primary: 0.8}, paths.CV_METRICS)
+    io.write_json({primary: 0.7}, paths.TEST_METRICS)
+    bounds = {"method": "bootstrap", "source": "Efron", "level": 0.95, "metrics": {primary: {"low": 0.6, "high": 0.8}}}
+    io.write_json(bounds, paths.INTERVALS)
+    io.write_json({"random": {primary: 0.5}, "majority": {primary: 0.5}}, paths.BASELINE_METRICS)
+    io.write_json({**DECISION, "passed": {"gain_over_baseline": False}}, paths.DECISION)
+    io.write_json(FOUND, paths.FINDINGS)
+    package.main(sections(problem))
+    return fitted, rows
+
+
+def sections(problem, **monitoring):
+    values = {"seed": 0, "problem": problem.model_dump(by_alias=True), "model": MODEL.model_dump(by_alias=True)}
+    return Sections("package", [], values | {"monitor": {"name": "default", **monitoring}})
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The whole run once for each task: {task: (folder, fitted pipeline, its rows)}."""
+    found = {}
+    for task in ("binary", "regression", "clustering"):
+        folder = tmp_path_factory.mktemp(task)
+        with contextlib.chdir(folder):
+            found[task] = (folder, *make(question(task), customers()))
+    return found
+
+
+@pytest.fixture
+def enter(built, tmp_path, monkeypatch):
+    """Return what enters a copy of the folder of a task."""
+
+    def enter(task):
+        folder, *rest = built[task]
+        shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+        monkeypatch.chdir(tmp_path)
+        return rest
+
+    return enter
+
+
+@pytest.fixture
+def made(enter):
+    return enter("binary")
+
+
+def test_the_bundle_scores_raw_rows_as_the_fitted_pipeline_scores_its_features(made):
+    fitted, rows = made
+    raw = customers()
+    said = load(paths.BUNDLE).predict(raw)
+    keys = io.read_table(paths.TRAIN)["customer"]
+    same = said.set_index(raw["customer"]).loc[keys, "probability_yes"]
+    assert np.array_equal(same, fitted.predict_proba(rows.table)[:, 1])
+
+
+def test_the_threshold_decides_the_class(made):
+    said = load(paths.BUNDLE).predict(customers())
+    assert (said["prediction"] == np.where(said["probability_yes"] >= 0.3, "yes", "no")).all()
+    assert said["probability_yes"].between(0.3, 0.5).any()
+
+
+@pytest.mark.parametrize("task", ["regression", "clustering"])
+def test_values_and_clusters_are_predicted_without_probabilities(task, enter):
+    enter(task)
+    said = load(paths.BUNDLE).predict(customers())
+    assert list(said) == ["prediction"]
+    assert len(said) == 60
+
+
+def test_the_same_inputs_give_the_same_bytes(made, tmp_path):
+    first = read(paths.BUNDLE)
+    package.main(sections(question()))
+    assert read(paths.BUNDLE) == first
+
+
+def test_no_file_beside_those_of_the_bundle_is_left(made):
+    assert sorted(path.name for path in paths.BUNDLE.iterdir()) == sorted([*bundles.FILES, bundles.MANIFEST])
+    assert [path.name for path in paths.BUNDLE.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_manifest_names_the_problem_and_the_versions(made):
+    manifest, _ = read(paths.BUNDLE)
+    assert (manifest["problem"], manifest["task"], manifest["model"]) == ("churn", "binary", "linear")
+    assert {"numpy", "scikit-learn", "skops", "pandas", "xgboost"} == set(manifest["packages"])
+    assert load(paths.BUNDLE).other_versions() == []
+
+
+def test_another_version_of_a_package_is_told(made):
+    bundle = load(paths.BUNDLE)
+    bundle.manifest["packages"]["numpy"] = "1.0"
+    assert "1.0 in training" in bundle.other_versions()[0]
+
+
+def damage(name, content):
+    (paths.BUNDLE / name).write_bytes(content)
+
+
+def test_every_damaged_missing_and_extra_file_is_named_and_nothing_is_loaded(made, monkeypatch):
+    damage("profile.json", b"{}")
+    damage("extra.pkl", b"")
+    (paths.BUNDLE / "card.md").unlink()
+    monkeypatch.setattr(modelfile, "loads", lambda *_, **__: pytest.fail("loaded"))
+    with pytest.raises(DamagedBundleError) as caught:
+        load(paths.BUNDLE)
+    for line in ("card.md is missing", "extra.pkl is not in the manifest", "profile.json has the SHA-256"):
+        assert line in str(caught.value)
+
+
+def test_a_changed_bit_of_the_pipeline_is_refused(made):
+    content = bytearray((paths.BUNDLE / "pipeline.skops").read_bytes())
+    content[len(content) // 2] ^= 1
+    damage("pipeline.skops", bytes(content))
+    with pytest.raises(DamagedBundleError, match=r"pipeline\.skops has the SHA-256"):
+        load(paths.BUNDLE)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"{", "is no JSON"), (b"[]", "of format 1"), (b'{"format": 2}', "of format 1"), (b'{"format": 1}', "must have")],
+)
+def test_a_manifest_that_is_none_is_refused(made, content, words):
+    damage(bundles.MANIFEST, content)
+    with pytest.raises(DamagedBundleError, match=words):
+        load(paths.BUNDLE)
+
+
+def test_no_manifest_and_no_folder_are_told_apart(made):
+    (paths.BUNDLE / bundles.MANIFEST).unlink()
+    with pytest.raises(DamagedBundleError, match=r"manifest\.json is missing"):
+        load(paths.BUNDLE)
+    with pytest.raises(UnreadableError, match="no such folder"):
+        load(Path("nowhere"))
+
+
+@pytest.mark.parametrize("target", ["os.system", "mlworkflow.io.write_text", "mlworkflow.features.np.load"])
+def test_a_feature_that_is_other_code_is_neither_packed_nor_loaded(target):
+    with pytest.raises(ConfError, match=f"{target} is no class of"):
+        check_features([{"_target_": "mlworkflow.features.Bins", "edges": [{"_target_": target}]}])
+
+
+def test_impossible_values_are_missing_as_they_were_in_training(made):
+    raw = customers().assign(age="99999")
+    missing = customers().assign(age="")
+    bundle = load(paths.BUNDLE)
+    pd.testing.assert_frame_equal(bundle.predict(raw), bundle.predict(missing))
+    problem = question()
+    prepared = prepare(customers(), problem)
+    whole = pd.concat([prepared.train, prepared.test])
+    assert whole["age"].max() <= 70 < customers()["age"].replace("?", "0").astype(int).max()
+    again = bundle.typed(customers()).set_index(customers()["customer"])["age"].loc[whole["customer"]]
+    assert np.array_equal(again, whole["age"], equal_nan=True)
+
+
+def test_infinite_numbers_are_missing():
+    assert possible(pd.DataFrame({"a": [np.inf, -np.inf, 1.0]}), {})["a"].isna().tolist() == [True, True, False]
+
+
+def test_all_missing_columns_are_named_with_the_nearest(made):
+    rows = customers().rename(columns={"age": "agee", "plan": "Plan"})
+    with pytest.raises(TableError) as caught:
+        load(paths.BUNDLE).predict(rows)
+    assert "'age' is missing, did you mean 'agee'?" in str(caught.value)
+    assert "'plan' is missing, did you mean 'Plan'?" in str(caught.value)
+
+
+def test_no_rows_give_no_predictions(made):
+    said = load(paths.BUNDLE).predict(customers()[:0])
+    assert list(said) == ["prediction", "probability_no", "probability_yes"]
+    assert len(said) == 0
+
+
+def test_a_folder_that_cannot_be_written_stays_as_it_was(made, monkeypatch):
+    first = read(paths.BUNDLE)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(UnwritableError, match="No space left"):
+            package.main(sections(question()))
+    assert read(paths.BUNDLE) == first
+    assert [path.name for path in Path("models").iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_failure_while_the_folders_change_places_brings_the_old_one_back(tmp_path, monkeypatch):
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / "old").touch()
+    rename = Path.rename
+
+    def fails(self, target):
+        if self.name.endswith(".tmp"):
+            raise OSError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(UnwritableError), replacing_folder(folder):
+        pass
+    assert (folder / "old").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_what_a_killed_run_left_is_cleared(tmp_path):
+    (tmp_path / ".bundle.1.tmp").mkdir()
+    with replacing_folder(tmp_path / "bundle"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_the_card_tells_use_metrics_baselines_limits_and_rights(made):
+    card = (paths.BUNDLE / "card.md").read_text(encoding="utf-8")
+    for said in (
+        "Will the customer leave?",
+        "the sales team",
+        "| roc_auc ↑ | 0.8 | 0.7 | 0.6 to 0.8 |",
+        "| majority | 0.5 | 0.2 | 0.1 to 0.3 |",
+        "a\\|b",
+        "gain over baseline",
+        "Personal data: no",
+        "`worth`",
+    ):
+        assert said in card
+    assert "`since`" not in card
+
+
+def test_the_profile_knows_inputs_and_predictions(made):
+    profile = json.loads((paths.BUNDLE / "profile.json").read_text())
+    assert list(profile["columns"]) == ["age", "paid", "plan"]
+    assert profile["predictions"]["kind"] == "number"
+
+
+def watch(**changes):
+    monitor.main(sections(question(), **changes))
+    return io.read_json(paths.DRIFT), paths.MONITOR_PAGE.read_text(encoding="utf-8")
+
+
+def batch(name, rows):
+    io.write_table(rows, paths.PRODUCTION / name)
+
+
+def test_without_batches_the_monitor_says_so(made):
+    told, page = watch()
+    assert told == {
+        "rows": 0,
+        "columns": 0,
+        "drifted": 0,
+        "worst_psi": None,
+        "worst_column": None,
+        "prediction_psi": None,
+    }
+    assert "There are no new rows" in page
+
+
+def test_rows_like_those_of_training_are_quiet_and_moved_ones_are_not(made):
+    batch("one.csv", customers(200, seed=1))
+    batch("later/two.parquet", customers(200, seed=2))
+    told, page = watch()
+    assert (told["rows"], told["columns"], told["drifted"]) == (400, 3, 0)
+    assert "no column moved" in page
+    batch("three.csv", customers(4000, seed=3).assign(plan="silver"))
+    told, page = watch()
+    assert (told["drifted"], told["worst_column"]) == (1, "plan")
+    assert told["prediction_psi"] is not None
+    assert "silver" in page
+
+
+def test_too_few_rows_are_never_drift(made):
+    batch("one.csv", customers(1).assign(plan="silver"))
+    told, page = watch()
+    assert (told["rows"], told["drifted"]) == (1, 0)
+    assert "too few to judge" in page
+    assert watch(fewest_rows=1, psi=0.0)[0]["rows"] == 1
+
+
+def test_bad_batches_are_named_and_the_others_are_used(made):
+    batch("good.csv", customers(100, seed=1))
+    batch("empty.csv", customers(0))
+    batch("lacks.csv", customers(5).drop(columns="age"))
+    io.write_bytes(b"\xff\xfe\x00", paths.PRODUCTION / "broken.csv")
+    io.write_bytes(b"no parquet", paths.PRODUCTION / "broken.parquet")
+    told, page = watch()
+    assert told["rows"] == 100
+    for said in ("it has no rows", "&#39;age&#39; is missing", "broken.csv must be readable", "broken.parquet must be"):
+        assert said in page
+
+
+def test_only_bad_batches_are_a_statement(made):
+    batch("lacks.csv", customers(5).drop(columns="age"))
+    told, page = watch()
+    assert told["rows"] == 0
+    assert "nothing is said about drift" in page
+
+
+def test_clusters_are_watched_without_predictions(enter):
+    enter("clustering")
+    batch("one.csv", customers(100, seed=1))
+    monitor.main(sections(question("clustering")))
+    assert io.read_json(paths.DRIFT)["prediction_psi"] is None
+    assert "clusters have no predictions" in paths.MONITOR_PAGE.read_text(encoding="utf-8")

@@ -1,0 +1,378 @@
+"""verify: a run that repeats is identical, one that does not is told with its place, and nothing is left behind."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mlworkflow.errors import ProjectError
+from mlworkflow.verify import (
+    Outcome,
+    RevisionError,
+    Variation,
+    difference,
+    table_of,
+    together,
+    variations,
+    verify,
+)
+
+pytestmark = pytest.mark.xdist_group("verify")
+
+STAGES = {
+    "copy": (
+        "source.txt",
+        "copy.txt",
+        "from pathlib import Path; Path('copy.txt').write_text(Path('source.txt').read_text())",
+    ),
+    "count": ("copy.txt", "count.json", "import json; json.dump({'rows': [1, 2]}, open('count.json', 'w'))"),
+}
+MARK = "Path('mark').read_text() if Path('mark').exists() else 'none'"
+
+
+def git(folder, *words):
+    names = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "init.defaultBranch=main", "-c", "core.hooksPath="]
+    return subprocess.run(["git", *names, *words], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def dvc(folder, *words):
+    said = subprocess.run(
+        [sys.executable, "-m", "dvc", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+def environment():
+    found = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))}
+    return found | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{found['PATH']}", "DVC_NO_ANALYTICS": "1"}
+
+
+def project(folder, cached=True, **stages):
+    """Make a Git repository with a DVC pipeline of one script a stage, run and committed."""
+    folder.mkdir(exist_ok=True)
+    git(folder, "init", "--quiet")
+    dvc(folder, "init", "--quiet")
+    (folder / ".dvc/config").write_text("[core]\n    analytics = false\n    check_update = false\n")
+    (folder / "source.txt").write_text("one\ntwo\n")
+    lines = ["stages:"]
+    for name, (dep, out, code) in stages.items():
+        (folder / f"{name}.py").write_text(code + "\n")
+        lines += [f"  {name}:", f"    cmd: python {name}.py", f"    deps: [{dep}, {name}.py]", "    outs:"]
+        lines += [f"      - {out}"] if cached else [f"      - {out}: {{cache: false}}"]
+    (folder / "dvc.yaml").write_text("\n".join(lines) + "\n")
+    ignored = [out for _, out, _ in stages.values()] if cached else []
+    (folder / ".gitignore").write_text("\n".join([*ignored, "mark", ""]))
+    dvc(folder, "repro", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "-m", "run")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory):
+    return project(tmp_path_factory.mktemp("steady") / "home", **STAGES)
+
+
+@pytest.fixture(scope="module")
+def unsteady(tmp_path_factory):
+    """Outputs that hold the path, the clock and the order of a set."""
+    code = (
+        "import json, os, time; words = [word for word in {'a', 'b', 'c', 'd', 'e', 'f'}]\n"
+        "told = {'rows': 2, 'place': {'folder': os.getcwd()}}; os.mkdir('out')\n"
+        "json.dump(told, open('out/place.json', 'w'))\n"
+        "open('out/clock.txt', 'w').write(f'rows\\n{time.time_ns()}\\n')\n"
+        "open('out/words.txt', 'w').write('\\n'.join(words))\n"
+    )
+    return project(tmp_path_factory.mktemp("unsteady") / "home", **STAGES, noise=("copy.txt", "out", code))
+
+
+def run(folder, **arguments):
+    lines = []
+    code = verify(root=folder, say=lines.append, **arguments)
+    return code, "\n".join(lines)
+
+
+def test_a_pipeline_that_repeats_is_identical_and_all_stages_were_run(steady):
+    code, said = run(steady)
+    assert code == 0
+    for name in STAGES:
+        assert any(
+            line.split()[0::3][:1] == [name] and line.endswith("identical") for line in said.splitlines() if line
+        )
+    assert said.endswith("as it is: identical, 2 outputs")
+
+
+def test_the_commands_are_shown(steady):
+    said = run(steady)[1]
+    for command in ("$ git clone", "$ git checkout", "$ dvc repro"):
+        assert command in said
+
+
+def test_what_differs_is_told_with_its_place(unsteady):
+    code, said = run(unsteady)
+    assert code == 1
+    assert "clock.txt: line 2, column" in said
+    assert "place.json: at /place/folder:" in said
+    assert "1 of 3 differ: out" in said
+
+
+def test_the_place_is_unknown_where_the_old_content_is_gone(unsteady, tmp_path):
+    git(tmp_path, "clone", "--quiet", str(unsteady), "bare")
+    code, said = run(tmp_path / "bare")
+    assert code == 1
+    assert "the old folder is not here" in said
+
+
+def test_all_variations_at_once_leave_a_steady_pipeline_identical(steady):
+    code, said = run(steady, vary=["together"])
+    assert code == 0, said
+
+
+def test_an_output_that_rests_on_the_hash_seed_the_thread_count_or_the_locale_is_caught(tmp_path):
+    code = (
+        "import os; from pathlib import Path\n"
+        "Path('a.txt').write_text(str([os.environ.get(n) for n in ('PYTHONHASHSEED', 'OMP_NUM_THREADS', 'LC_ALL', 'TZ')]))"
+    )
+    folder = project(tmp_path / "p", plain=("source.txt", "a.txt", code))
+    assert run(folder)[0] == 0
+    for name in ("hash seed", "1 thread", "timezone"):
+        assert run(folder, vary=[name])[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("path", "open('a.txt', 'w').write(os.getcwd()[-10:] if 'before' in os.getcwd() else 'short')"),
+        ("umask 077", "open('b', 'w').close(); open('a.txt', 'w').write(oct(os.stat('b').st_mode))"),
+        ("home", "open('a.txt', 'w').write(str(os.path.exists(os.path.expanduser('~/.profile-of-a-test'))))"),
+        ("1 core", "open('a.txt', 'w').write(str(len(os.sched_getaffinity(0))))"),
+        ("clock", "import time; open('a.txt', 'w').write(str(int(time.time() // 10_000_000)))"),
+    ],
+)
+def test_each_variation_really_varies(name, code, tmp_path, monkeypatch):
+    if variations()[name].needs:
+        pytest.skip(str(variations()[name].needs))
+    if name == "1 core" and len(os.sched_getaffinity(0)) == 1:
+        pytest.skip("there is one core")
+    (tmp_path / ".profile-of-a-test").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = project(tmp_path / "p", plain=("source.txt", "a.txt", f"import os; {code}"))
+    found, said = run(folder, vary=[name])
+    assert found == 1, said
+
+
+def test_a_stage_whose_outputs_are_in_git_is_run_again_too(tmp_path):
+    code = f"from pathlib import Path; Path('a.txt').write_text({MARK})"
+    folder = project(tmp_path / "p", cached=False, plain=("source.txt", "a.txt", code))
+    (folder / "a.txt").write_text("edited")
+    git(folder, "commit", "--quiet", "-am", "edit the output by hand")
+    lock = (folder / "dvc.lock").read_text()
+    code, said = run(folder)
+    assert code == 0, said  # what dvc.lock records is what the run gives
+    assert "plain" in said
+    (folder / "mark").write_text("marked")
+    dvc(folder, "repro", "--quiet", "--force")
+    assert (folder / "dvc.lock").read_text() != lock
+    git(folder, "commit", "--quiet", "-am", "an output that rests on an untracked file")
+    code, said = run(folder)
+    assert code == 1
+    assert "a.txt: line 1, column 1: 'marked' before, 'none' now" in said
+
+
+def test_code_that_changed_after_the_run_is_told_though_the_outputs_are_identical(tmp_path):
+    folder = project(tmp_path / "p", **STAGES)
+    with (folder / "count.py").open("a") as file:
+        file.write("# a comment\n")
+    git(folder, "commit", "--quiet", "-am", "a comment")
+    code, said = run(folder)
+    assert code == 1
+    assert "dvc.lock was not written by this commit's count.py" in said
+
+
+def test_data_that_dvc_tracks_is_fetched_from_the_repositorys_cache(tmp_path):
+    folder = project(tmp_path / "p", **STAGES)
+    git(folder, "rm", "--quiet", "--cached", "source.txt")
+    dvc(folder, "add", "--quiet", "source.txt")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "-m", "track the data")
+    code, said = run(folder)
+    assert code == 0, said
+    assert "$ dvc pull" in said
+    for place in (folder / ".dvc/cache/files/md5").rglob("*"):
+        if place.is_file() and place.read_bytes() == b"one\ntwo\n":
+            place.unlink()
+    code, said = run(folder)
+    assert code == 2
+    assert "could not run: `dvc pull" in said
+
+
+def test_a_stage_that_fails_is_named_with_its_last_lines(tmp_path):
+    code = f"from pathlib import Path; 1 / ({MARK} != 'none'); Path('a.txt').touch()"
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/mark").touch()
+    folder = project(tmp_path / "p", plain=("source.txt", "a.txt", code))
+    found, said = run(folder)
+    assert found == 2
+    assert "in the stage plain" in said
+    assert "ZeroDivisionError" in said
+
+
+def test_uncommitted_changes_are_left_out_and_told(steady):
+    (steady / "count.py").write_text("raise SystemExit(1)\n")
+    try:
+        code, said = run(steady)
+    finally:
+        git(steady, "checkout", "--quiet", "count.py")
+    assert code == 0
+    assert "not at the workspace: 1 uncommitted change left out" in said
+
+
+def test_a_clean_workspace_is_no_word(steady):
+    assert "workspace" not in run(steady)[1]
+
+
+def test_an_older_commit_of_a_worktree_is_verified(steady, tmp_path):
+    git(steady, "worktree", "add", "--quiet", "--detach", str(tmp_path / "tree"))
+    try:
+        assert run(tmp_path / "tree", revision="HEAD")[0] == 0
+    finally:
+        git(steady, "worktree", "remove", "--force", str(tmp_path / "tree"))
+
+
+@pytest.mark.parametrize("revision", ["mian", "--all", "0000000"])
+def test_an_unknown_revision_is_named(steady, revision):
+    with pytest.raises(RevisionError, match=f"{revision!r} is no "):
+        run(steady, revision=revision)
+
+
+def test_a_folder_without_git_a_commit_or_a_lock_is_told(tmp_path):
+    with pytest.raises(RevisionError, match="is in no Git repository"):
+        run(tmp_path)
+    git(tmp_path, "init", "--quiet")
+    with pytest.raises(RevisionError, match="has no commit"):
+        run(tmp_path)
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "-m", "empty")
+    with pytest.raises(RevisionError, match="has none with a stage"):
+        run(tmp_path)
+
+
+def test_a_variation_of_another_name_is_refused(steady):
+    with pytest.raises(ProjectError, match="there is no 'umask 07', did you mean 'umask 077'"):
+        run(steady, vary=["umask 07"])
+
+
+def test_a_variation_that_this_machine_lacks_is_skipped_in_words(steady, monkeypatch):
+    absent = {"clock": Variation("clock", needs="libfaketime is not installed")}
+    monkeypatch.setattr("mlworkflow.verify.variations", lambda: absent)
+    code, said = run(steady, vary=["clock"])
+    assert (code, said) == (0, "clock: skipped: libfaketime is not installed")
+
+
+def test_temporary_folders_are_removed_and_children_end_with_it(tmp_path):
+    folder = project(
+        tmp_path / "p",
+        plain=(
+            "source.txt",
+            "a.txt",
+            f"from pathlib import Path; import time\nif {MARK} == 'none' and Path('../../slow').exists():\n    time.sleep(60)\nPath('a.txt').touch()",
+        ),
+    )
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (scratch / "slow").touch()
+    code = "import sys; from pathlib import Path; from mlworkflow.verify import verify; verify(root=Path(sys.argv[1]))"
+    before = environment() | {"TMPDIR": str(scratch), "PYTHONPATH": str(Path("src").resolve())}
+    process = subprocess.Popen([sys.executable, "-c", code, str(folder)], env=before, stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 30
+    while not [path for path in scratch.glob("verify-*/*/dvc.yaml")] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(2.5)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert [path.name for path in scratch.iterdir()] == ["slow"]
+    assert process.returncode != 0
+
+
+def test_a_run_leaves_no_temporary_folder(steady, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run(steady)
+    assert list(tmp_path.iterdir()) == []
+
+
+def parquet(**columns):
+    buffer = io.BytesIO()
+    pd.DataFrame(columns).to_parquet(buffer)
+    return buffer.getvalue()
+
+
+def archive(date=1980, **members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, content in members.items():
+            file.writestr(zipfile.ZipInfo(f"{name}.json", (date, 1, 1, 0, 0, 0)), content)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "name", "said"),
+    [
+        (b"a\nbc\n", b"a\nbd\n", "a.txt", "line 2, column 2: 'bc' before, 'bd' now"),
+        (b"a\n", b"a\nb\n", "a.csv", "1 lines before, 2 now"),
+        (b'{"a": [1, 2]}', b'{"a": [1, 3]}', "a.json", "at /a/1: '2' before, '3' now"),
+        (b'{"a": 1}', b'{"b": 1}', "a.json", "at /a: '1' before, '\"(nothing)\"' now"),
+        (b'{"a": 1, "b": 2}', b'{"b": 2, "a": 1}', "a.json", 'at /: \'["a", "b"]\' before, \'["b", "a"]\' now'),
+        (b'{"a": 1}', b'{"a": 1.0}', "a.json", "at /a: '1' before, '1.0' now"),
+        (b'{"a":1}', b'{"a": 1}', "a.json", "line 1, column 6: '{\"a\":1}' before, '{\"a\": 1}' now"),
+        (b"\xff\x00\x01", b"\xff\x00\x02", "a.bin", "byte 3: 01 before, 02 now"),
+        (b"a\n", b"a\r\n", "a.txt", "byte 2: 0a before, 0d 0a now"),
+        (parquet(x=[1, 2], y=["a", None]), parquet(x=[1, 2], y=["b", None]), "a.parquet", "row 1, column 'y': \"'a'\""),
+        (parquet(x=[1.0]), parquet(x=[1]), "a.parquet", "column 'x': float64 before, int64 now"),
+        (parquet(x=[1]), parquet(x=[1, 2]), "a.parquet", "1 rows before, 2 now"),
+        (parquet(x=[1]), parquet(y=[1]), "a.parquet", "columns"),
+        (b"no table", b"no tabla", "a.parquet", "line 1, column 8"),
+        (archive(a='{"x": 1}'), archive(a='{"x": 2}'), "m.skops", "a.json: at /x: '1' before, '2' now"),
+        (archive(a="1"), archive(2000, a="1"), "m.skops", "a.json: dated"),
+        (archive(a="1"), archive(a="1", b="2"), "m.skops", "b.json is new"),
+    ],
+)
+def test_the_place_of_a_difference(before, after, name, said):
+    assert difference(before, after, name).startswith(said)
+
+
+def test_the_table_of_variations_is_at_most_eighty_columns_wide():
+    outcomes = [Outcome("as it is", 20), Outcome("clock", 20, [f"models/{number}" for number in range(20)])]
+    lines = table_of(outcomes).splitlines()
+    assert lines[1] == "as it is   identical, 20 outputs"
+    assert lines[2].startswith("clock      20 of 20 differ: models/0")
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_exit_code_is_that_of_the_worst_outcome():
+    assert Outcome("a").code == 0
+    assert Outcome("a", 1, ["x"]).code == 1
+    assert Outcome("a", failure="no").code == 2
+    assert Outcome("a", skipped="no").code == 0
+
+
+def test_together_holds_every_variation():
+    whole = together()
+    for variation in variations().values():
+        if variation.needs is None and not variation.name.endswith("thread"):
+            assert set(variation.env.items()) <= set(whole.env.items())
+            assert set(variation.prefix) <= set(whole.prefix)
+    assert (whole.umask, whole.home) == (0o077, True)
+    assert json.loads(json.dumps(dict(whole.env)))["PYTHONHASHSEED"] == "123"
