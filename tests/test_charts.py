@@ -73,7 +73,7 @@ def test_hostile_words_are_text(kind: str) -> None:
 
 
 def test_dollars_in_a_name_are_no_mathematics_and_control_characters_are_gone() -> None:
-    assert "$x_1$" in CHARTS["lines"]("one")
+    assert ">$x_1$<" in CHARTS["lines"]("one")
     assert "\x00" not in CHARTS["bars"]("one")
 
 
@@ -104,13 +104,13 @@ def test_large_numbers_are_written_out() -> None:
 def test_drawing_leaves_the_settings_of_matplotlib_as_they_were() -> None:
     import matplotlib
 
-    matplotlib.rcParams["lines.linewidth"] = 7.5
+    matplotlib.rcParams["axes.xmargin"] = 0.4
     try:
-        changed = CHARTS["lines"]("one")
-        assert matplotlib.rcParams["lines.linewidth"] == 7.5
+        changed = CHARTS["clusters"]("one")
+        assert matplotlib.rcParams["axes.xmargin"] == 0.4
     finally:
         matplotlib.rcdefaults()
-    assert changed == CHARTS["lines"]("one")
+    assert changed == CHARTS["clusters"]("one")
 
 
 def test_the_bytes_are_the_same_in_another_process_home_and_locale(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_the_bytes_are_the_same_in_another_process_home_and_locale(tmp_path: Pat
         "import sys; sys.path.insert(0, sys.argv[1]); from test_charts import CHARTS;"
         "sys.stdout.buffer.write(''.join(draw('one') for draw in CHARTS.values()).encode())"
     )
-    (tmp_path / "matplotlibrc").write_text("axes.linewidth: 9\n")
+    (tmp_path / "matplotlibrc").write_text("axes.xmargin: 0.4\n")
     env = {
         **os.environ,
         "HOME": str(tmp_path / "none"),

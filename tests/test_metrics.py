@@ -31,7 +31,7 @@ def measured(n: int = 100, seed: int = 0) -> Scored:
 
 
 def clustered(n: int = 90) -> Scored:
-    space = np.random.default_rng(0).normal(size=(n, 2)) + 6 * np.arange(n)[:, None] // (n // 3)
+    space = np.random.default_rng(0).normal(size=(n, 2)) + 6 * (np.arange(n)[:, None] // (n // 3))
     return Scored(space, np.arange(n) // (n // 3))
 
 

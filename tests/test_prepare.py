@@ -68,6 +68,13 @@ def test_the_target_is_coded_by_the_classes(table, problem):
     assert prepared.train["left"].dtype == "int64"
 
 
+@pytest.mark.parametrize("target", [[0, 1], [0.0, 1.0], ["0", "1"], [False, True]], ids=["int", "float", "text", "bool"])
+def test_a_target_of_numbers_is_coded_too(table, target):
+    positive = "True" if target == [False, True] and isinstance(target[0], bool) else "1"
+    prepared = prepare(table.assign(left=target * 20 + target[:1]), make_problem(data={"positive": positive}))
+    assert set(prepared.train["left"]) == set(prepared.test["left"]) == {0, 1}
+
+
 def test_a_class_without_training_rows_is_named(table, problem):
     table["left"] = ["yes"] + ["no"] * 40
     held_out = table.assign(part=["test"] + ["train"] * 40, customer=[f"k{number}" for number in range(41)])

@@ -68,8 +68,8 @@ def test_a_profile_is_plain_json(rows):
 
 
 def test_a_number_with_few_values_has_a_bin_for_each():
-    values = np.array([0.0, 1.0, 1.0, 2.0])
-    assert bin_counts(values, bin_edges(values)).tolist() == [0, 1, 2, 1, 0]
+    values = np.array([0.0] * 100 + [1.0, 1.0, 2.0])
+    assert bin_counts(values, bin_edges(values)).tolist() == [0, 100, 2, 1, 0]
 
 
 @pytest.mark.parametrize("values", [[], [None, None]], ids=["no rows", "all missing"])
@@ -85,6 +85,10 @@ def test_many_categories_are_counted_together_and_the_largest_are_named():
     assert len(told["counts"]) == MOST_SHOWN
     assert sum(told["counts"].values()) + told["other"] == len(words)
     assert told["distinct"] == len(told["known"]) == 80
+
+
+def test_equally_frequent_categories_are_in_the_order_of_their_names():
+    assert list(column_profile(pd.Series(["b", "a", "c", "c"], dtype="str"))["counts"]) == ["c", "a", "b"]
 
 
 def test_without_predictions_there_is_no_profile_of_them(rows):

@@ -1,8 +1,10 @@
 """verify: a run that repeats is identical, one that does not is told with its place, and nothing is left behind."""
 
+import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,8 +28,6 @@ from mlworkflow.verify import (
     verify,
 )
 
-pytestmark = pytest.mark.xdist_group("verify")
-
 STAGES = {
     "copy": (
         "source.txt",
@@ -36,7 +36,7 @@ STAGES = {
     ),
     "count": ("copy.txt", "count.json", "import json; json.dump({'rows': [1, 2]}, open('count.json', 'w'))"),
 }
-MARK = "Path('mark').read_text() if Path('mark').exists() else 'none'"
+MARK = "(Path('mark').read_text() if Path('mark').exists() else 'none')"
 
 
 def git(folder, *words):
@@ -46,7 +46,7 @@ def git(folder, *words):
 
 def dvc(folder, *words):
     said = subprocess.run(
-        [sys.executable, "-m", "dvc", *words],
+        [sys.executable, "-P", "-m", "dvc", *words],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -65,7 +65,8 @@ def project(folder, cached=True, **stages):
     """Make a Git repository with a DVC pipeline of one script a stage, run and committed."""
     folder.mkdir(exist_ok=True)
     git(folder, "init", "--quiet")
-    dvc(folder, "init", "--quiet")
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n")
     (folder / ".dvc/config").write_text("[core]\n    analytics = false\n    check_update = false\n")
     (folder / "source.txt").write_text("one\ntwo\n")
     lines = ["stages:"]
@@ -87,6 +88,12 @@ def steady(tmp_path_factory):
     return project(tmp_path_factory.mktemp("steady") / "home", **STAGES)
 
 
+@pytest.fixture
+def copy(steady, tmp_path):
+    """A copy of the steady project to change."""
+    return Path(shutil.copytree(steady, tmp_path / "copy", symlinks=True))
+
+
 @pytest.fixture(scope="module")
 def unsteady(tmp_path_factory):
     """Outputs that hold the path, the clock and the order of a set."""
@@ -106,20 +113,31 @@ def run(folder, **arguments):
     return code, "\n".join(lines)
 
 
-def test_a_pipeline_that_repeats_is_identical_and_all_stages_were_run(steady):
-    code, said = run(steady)
+@pytest.fixture(scope="module")
+def steady_run(steady, tmp_path_factory):
+    """(exit code, lines, what is left in the folder for temporary files) of one run."""
+    scratch = tmp_path_factory.mktemp("scratch")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(scratch))
+        return *run(steady), list(scratch.iterdir())
+
+
+def test_a_pipeline_that_repeats_is_identical_and_all_stages_were_run(steady_run):
+    code, said, _ = steady_run
     assert code == 0
-    for name in STAGES:
-        assert any(
-            line.split()[0::3][:1] == [name] and line.endswith("identical") for line in said.splitlines() if line
-        )
+    told = {line.split()[0]: line.split()[-1] for line in said.splitlines() if line.startswith("  ")}
+    assert told == dict.fromkeys(STAGES, "identical")
     assert said.endswith("as it is: identical, 2 outputs")
 
 
-def test_the_commands_are_shown(steady):
-    said = run(steady)[1]
+def test_the_commands_are_shown_and_a_clean_workspace_is_no_word(steady_run):
     for command in ("$ git clone", "$ git checkout", "$ dvc repro"):
-        assert command in said
+        assert command in steady_run[1]
+    assert "workspace" not in steady_run[1]
+
+
+def test_a_run_leaves_no_temporary_folder(steady_run):
+    assert steady_run[2] == []
 
 
 def test_what_differs_is_told_with_its_place(unsteady):
@@ -142,37 +160,35 @@ def test_all_variations_at_once_leave_a_steady_pipeline_identical(steady):
     assert code == 0, said
 
 
-def test_an_output_that_rests_on_the_hash_seed_the_thread_count_or_the_locale_is_caught(tmp_path):
+def test_each_variation_really_varies(tmp_path, monkeypatch):
     code = (
-        "import os; from pathlib import Path\n"
-        "Path('a.txt').write_text(str([os.environ.get(n) for n in ('PYTHONHASHSEED', 'OMP_NUM_THREADS', 'LC_ALL', 'TZ')]))"
+        "import os, time; os.mkdir('out'); home = os.path.expanduser('~/.profile-of-a-test')\n"
+        "names = ('PYTHONHASHSEED', 'OMP_NUM_THREADS', 'LC_ALL', 'TZ')\n"
+        "told = {name: os.environ.get(name) for name in names} | {\n"
+        "    'path': 'before' in os.getcwd(), 'home': os.path.exists(home), 'umask': oct(os.umask(0)),\n"
+        "    'cores': len(os.sched_getaffinity(0)), 'year': int(time.time() // 10_000_000)}\n"
+        "for name, value in told.items():\n    open(f'out/{name}.txt', 'w').write(str(value))\n"
     )
-    folder = project(tmp_path / "p", plain=("source.txt", "a.txt", code))
-    assert run(folder)[0] == 0
-    for name in ("hash seed", "1 thread", "timezone"):
-        assert run(folder, vary=[name])[0] == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "code"),
-    [
-        ("path", "open('a.txt', 'w').write(os.getcwd()[-10:] if 'before' in os.getcwd() else 'short')"),
-        ("umask 077", "open('b', 'w').close(); open('a.txt', 'w').write(oct(os.stat('b').st_mode))"),
-        ("home", "open('a.txt', 'w').write(str(os.path.exists(os.path.expanduser('~/.profile-of-a-test'))))"),
-        ("1 core", "open('a.txt', 'w').write(str(len(os.sched_getaffinity(0))))"),
-        ("clock", "import time; open('a.txt', 'w').write(str(int(time.time() // 10_000_000)))"),
-    ],
-)
-def test_each_variation_really_varies(name, code, tmp_path, monkeypatch):
-    if variations()[name].needs:
-        pytest.skip(str(variations()[name].needs))
-    if name == "1 core" and len(os.sched_getaffinity(0)) == 1:
-        pytest.skip("there is one core")
     (tmp_path / ".profile-of-a-test").touch()
     monkeypatch.setenv("HOME", str(tmp_path))
-    folder = project(tmp_path / "p", plain=("source.txt", "a.txt", f"import os; {code}"))
-    found, said = run(folder, vary=[name])
-    assert found == 1, said
+    for name in ("PYTHONHASHSEED", "OMP_NUM_THREADS", "LC_ALL", "TZ"):
+        monkeypatch.delenv(name, raising=False)
+    folder = project(tmp_path / "p", plain=("source.txt", "out", code))
+    monkeypatch.setattr("mlworkflow.verify.MOST_FILES", 20)
+    found, said = run(folder, vary=["together"])
+    assert found == 1
+    wanted = ["PYTHONHASHSEED", "OMP_NUM_THREADS", "LC_ALL", "TZ", "path", "home", "umask"]
+    wanted += ["cores"] if variations()["1 core"].needs is None and len(os.sched_getaffinity(0)) > 1 else []
+    wanted += ["year"] if variations()["clock"].needs is None else []
+    assert [name for name in wanted if f"{name}.txt: " not in said] == []
+
+
+def test_the_variations_that_are_asked_for_are_tried_one_by_one(tmp_path):
+    code = "import os; open('a.txt', 'w').write(os.environ.get('TZ', 'none'))"
+    folder = project(tmp_path / "p", plain=("source.txt", "a.txt", code))
+    found, said = run(folder, vary=["hash seed", "timezone"])
+    assert found == 1
+    assert said.splitlines()[-2:] == ["hash seed  identical, 1 output", "timezone   1 of 1 differ: a.txt"]
 
 
 def test_a_stage_whose_outputs_are_in_git_is_run_again_too(tmp_path):
@@ -193,29 +209,33 @@ def test_a_stage_whose_outputs_are_in_git_is_run_again_too(tmp_path):
     assert "a.txt: line 1, column 1: 'marked' before, 'none' now" in said
 
 
-def test_code_that_changed_after_the_run_is_told_though_the_outputs_are_identical(tmp_path):
-    folder = project(tmp_path / "p", **STAGES)
-    with (folder / "count.py").open("a") as file:
+def test_code_that_changed_after_the_run_is_told_though_the_outputs_are_identical(copy):
+    with (copy / "count.py").open("a") as file:
         file.write("# a comment\n")
-    git(folder, "commit", "--quiet", "-am", "a comment")
-    code, said = run(folder)
+    git(copy, "commit", "--quiet", "-am", "a comment")
+    code, said = run(copy)
     assert code == 1
     assert "dvc.lock was not written by this commit's count.py" in said
 
 
-def test_data_that_dvc_tracks_is_fetched_from_the_repositorys_cache(tmp_path):
-    folder = project(tmp_path / "p", **STAGES)
-    git(folder, "rm", "--quiet", "--cached", "source.txt")
-    dvc(folder, "add", "--quiet", "source.txt")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "-m", "track the data")
-    code, said = run(folder)
+def test_data_that_dvc_tracks_is_fetched_from_the_repositorys_cache(copy):
+    content = (copy / "source.txt").read_bytes()
+    digest = hashlib.md5(content).hexdigest()
+    place = copy / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)
+    (copy / "source.txt.dvc").write_text(f"outs:\n- md5: {digest}\n  size: 8\n  hash: md5\n  path: source.txt\n")
+    with (copy / ".gitignore").open("a") as file:
+        file.write("source.txt\n")
+    git(copy, "rm", "--quiet", "--cached", "source.txt")
+    git(copy, "add", "--all")
+    git(copy, "commit", "--quiet", "-m", "track the data")
+    code, said = run(copy)
     assert code == 0, said
     assert "$ dvc pull" in said
-    for place in (folder / ".dvc/cache/files/md5").rglob("*"):
-        if place.is_file() and place.read_bytes() == b"one\ntwo\n":
-            place.unlink()
-    code, said = run(folder)
+    place.unlink()
+    shutil.rmtree(copy / ".dvc/cache")
+    code, said = run(copy)
     assert code == 2
     assert "could not run: `dvc pull" in said
 
@@ -239,10 +259,6 @@ def test_uncommitted_changes_are_left_out_and_told(steady):
         git(steady, "checkout", "--quiet", "count.py")
     assert code == 0
     assert "not at the workspace: 1 uncommitted change left out" in said
-
-
-def test_a_clean_workspace_is_no_word(steady):
-    assert "workspace" not in run(steady)[1]
 
 
 def test_an_older_commit_of_a_worktree_is_verified(steady, tmp_path):
@@ -283,34 +299,23 @@ def test_a_variation_that_this_machine_lacks_is_skipped_in_words(steady, monkeyp
 
 
 def test_temporary_folders_are_removed_and_children_end_with_it(tmp_path):
-    folder = project(
-        tmp_path / "p",
-        plain=(
-            "source.txt",
-            "a.txt",
-            f"from pathlib import Path; import time\nif {MARK} == 'none' and Path('../../slow').exists():\n    time.sleep(60)\nPath('a.txt').touch()",
-        ),
+    code = (
+        "from pathlib import Path; import time, os\n"
+        "if 'verify-' in os.getcwd():\n    Path('../../../started').touch()\n    time.sleep(60)\nPath('a.txt').touch()"
     )
+    folder = project(tmp_path / "p", plain=("source.txt", "a.txt", code))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    (scratch / "slow").touch()
     code = "import sys; from pathlib import Path; from mlworkflow.verify import verify; verify(root=Path(sys.argv[1]))"
     before = environment() | {"TMPDIR": str(scratch), "PYTHONPATH": str(Path("src").resolve())}
     process = subprocess.Popen([sys.executable, "-c", code, str(folder)], env=before, stdout=subprocess.PIPE)
     deadline = time.monotonic() + 30
-    while not [path for path in scratch.glob("verify-*/*/dvc.yaml")] and time.monotonic() < deadline:
+    while not (scratch / "started").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    time.sleep(2.5)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
-    assert [path.name for path in scratch.iterdir()] == ["slow"]
+    assert [path.name for path in scratch.iterdir()] == ["started"]
     assert process.returncode != 0
-
-
-def test_a_run_leaves_no_temporary_folder(steady, tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    run(steady)
-    assert list(tmp_path.iterdir()) == []
 
 
 def parquet(**columns):

@@ -98,12 +98,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; a user's mistake is told without a traceback, with exit code 1."""
+    """Run one command; a user's mistake is told without a traceback, with exit code 1 (2 from verify: 1 is "differs")."""
+    arguments = parser().parse_args(words)
     try:
-        return run(parser().parse_args(words))
+        return run(arguments)
     except ProjectError as error:
         print(f"mlworkflow: {error}", file=sys.stderr)
-        return 1
+        return 2 if arguments.command == "verify" else 1
     except KeyboardInterrupt:
         print("mlworkflow: stopped; what was finished is kept.", file=sys.stderr)
         return 130

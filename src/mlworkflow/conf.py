@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec, resolve_name
+from itertools import zip_longest
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -96,6 +97,8 @@ def compose_command(overrides: Sequence[str], check: bool = False, root: Path = 
         ConfError: some file of conf/, chosen or not, has a mistake; params.yaml is as it was.
         StaleParamsError: params.yaml is not current (`check`).
     """
+    if check and not file_mistakes(root) and (stale := _stale(root)):
+        raise stale
     if found := validate_all(overrides, root):
         raise ConfError(found, "Mend this, then type `mlworkflow compose` again. params.yaml is as it was.")
     text = compose_text(overrides, root)
@@ -103,8 +106,6 @@ def compose_command(overrides: Sequence[str], check: bool = False, root: Path = 
         before = _params(root)
         io.write_text(text, root / paths.PARAMS)
         return "\n".join([f"params.yaml is composed from conf/: {_told(root)}", *_changes(before, _params(root))])
-    if stale := _stale(root):
-        raise stale
     if overrides and (root / paths.PARAMS).read_text(encoding="utf-8") != text:
         wanted = " ".join(overrides)
         raise StaleParamsError([f"params.yaml (composed without {wanted})"], f"mlworkflow compose {wanted}")
@@ -117,8 +118,13 @@ def _told(root: Path) -> str:
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any], most: int = 12) -> list[str]:
-    """Return a line for each key whose value is another one now; values set by hand or by -S show up here."""
-    old, new = _flat(before), _flat(after)
+    """Return a line for each choice or key that is another one now; values set by hand or by -S show up here."""
+    chosen, choices = _choices(before), _choices(after)
+    others = {group for group in choices if chosen.get(group) != choices[group]}
+    old, new = (
+        _flat({key: _choices(values)[key] if key in others and key in values else values[key] for key in values})
+        for values in (before, after)
+    )
     keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
     keys = [key for key in keys if not key.startswith("fingerprint.")] if before else []
     lines = [f"  {key}: {old.get(key, '(not there)')} -> {new.get(key, '(not there)')}" for key in keys[:most]]
@@ -253,14 +259,24 @@ def _lines(error: ConfError) -> list[str]:
 
 
 def _compositions(root: Path) -> Iterator[list[str]]:
-    """Yield overrides so that each file of each group is composed once, a model with a problem that it can do."""
+    """Yield overrides that choose each file of each group: every problem as it comes, then what no problem chose."""
+    stems = {group: [path.stem for path in _files(root) if path.parent.name == group] for group in GROUPS}
+    yield from ([f"problem={name}"] for name in stems["problem"])
+    chosen = [_usual_choices({"problem": {"name": name}}, root) for name in stems.pop("problem")]
+    left = {group: [n for n in names if all(c.get(group) != n for c in chosen)] for group, names in stems.items()}
+    left["model"] = [name for name in left["model"] if _able_problem(name, root)]
+    for row in zip_longest(*left.values()):
+        picks = {group: name for group, name in zip(left, row, strict=True) if name}
+        problem = [f"problem={_able_problem(picks['model'], root)}"] if "model" in picks else []
+        yield [*problem, *(f"{group}={name}" for group, name in picks.items())]
+
+
+def _able_problem(model: str, root: Path) -> str:
+    """Return the first problem that the model can do, empty where there is none."""
+    estimators = _of_group("model", Model, root).get(model)
     problems = _of_group("problem", Problem, root)
-    yield from ([f"problem={name}"] for name in problems)
-    for name, model in _of_group("model", Model, root).items():
-        fit = [p.name for p in problems.values() if getattr(model, family(p.task)) is not None]
-        yield from ([f"problem={first}", f"model={name}"] for first in fit[:1])
-    for group in sorted(set(GROUPS) - {"problem", "model"}):
-        yield from ([f"{group}={path.stem}"] for path in sorted((root / paths.CONF / group).glob("*.yaml")))
+    fit = [name for name, problem in problems.items() if getattr(estimators, family(problem.task), None) is not None]
+    return fit[0] if fit else ""
 
 
 def validate(composed: Mapping[str, Any], root: Path = HERE) -> list[str]:
@@ -499,8 +515,7 @@ def _told_error(one: Any, model: type[Strict]) -> str:
 
 def _shown(value: Any) -> str:
     """Return a value as it stands in YAML, shortened."""
-    words = {None: "empty", True: "true", False: "false"} if value is None or isinstance(value, bool) else {}
-    text = words.get(value) or repr(value)
+    text = "empty" if value is None else repr(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

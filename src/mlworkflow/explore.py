@@ -286,8 +286,10 @@ def _duplicates(data: Data) -> list[Finding]:
     """Raw rows that repeat another row, but for their key."""
     keys = data.schema.with_role("key")
     names = [name for name in data.raw.columns if name not in keys]
-    again = data.raw[names].duplicated()
-    if not names or not again.any():
+    if not names or data.raw.empty:
+        return []
+    again = pd.Series(pd.util.hash_pandas_object(data.raw[names], index=False)).duplicated()
+    if not again.any():
         return []
     rows, share = int(again.sum()), float(again.mean())
     but = f" but {_listed(keys)}" if keys else ""
@@ -298,7 +300,7 @@ def _duplicates(data: Data) -> list[Finding]:
 
 def _constants(data: Data) -> list[Finding]:
     """Columns that hold one value only."""
-    names = [column.name for column in data.inputs if data.train[column.name].nunique(dropna=False) < 2]
+    names = [column.name for column in data.inputs if _single(data.train[column.name])]
     if not names:
         return []
     hold = "holds" if len(names) == 1 else "hold"
@@ -306,10 +308,15 @@ def _constants(data: Data) -> list[Finding]:
     return [Finding("low", names[0] if len(names) == 1 else None, what, len(names) / len(data.inputs))]
 
 
+def _single(values: pd.Series) -> bool:
+    """Return whether all values are the same, or all are missing."""
+    return values.empty or bool(values.isna().all() or (values == values.iloc[0]).all())
+
+
 def _twins(data: Data) -> list[Finding]:
     """Pairs of columns that hold the same."""
     found = []
-    numbers = [c.name for c in data.inputs if c.kind == "number" and data.train[c.name].nunique() > 1]
+    numbers = [c.name for c in data.inputs if c.kind == "number" and data.sample[c.name].nunique() > 1]
     if len(numbers) > 1:
         matrix = data.sample[numbers].to_numpy(dtype="float64")
         matrix = matrix - np.nanmean(matrix, axis=0)
@@ -472,12 +479,13 @@ def _mixed(data: Data) -> list[Finding]:
             or pd.api.types.is_bool_dtype(data.raw[column.name])
         ):
             continue
-        words = data.raw[column.name].dropna().astype(str).str.strip()
-        words = words[~words.isin(data.schema.blanks)]
-        is_number = pd.to_numeric(words, errors="coerce").notna()
-        share = float(is_number.mean()) if len(words) else 0.0
+        counts = data.raw[column.name].value_counts()
+        words = pd.Series(counts.index.astype(str)).str.strip()
+        counts = pd.Series(counts.to_numpy(), index=words)[(~words.isin(data.schema.blanks)).to_numpy()]
+        is_number = np.asarray(pd.to_numeric(pd.Series(counts.index), errors="coerce").notna())
+        share = float(counts[is_number].sum() / counts.sum()) if len(counts) else 0.0
         if 0.2 <= share < 1:
-            odd = words[~is_number].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+            odd = counts[~is_number].sort_index().sort_values(ascending=False, kind="stable")
             what = (
                 f"{column.name!r} mixes numbers ({percent(share)} of its values) and words "
                 f"(such as {_listed(list(odd.index[:3]))}). "
@@ -553,11 +561,11 @@ def _look(data: Data, column: Column) -> Look:
     classed = column.role == "target" and bool(data.schema.classes)
     if classed:
         values = pd.Series(pd.Index(data.schema.classes)[data.train[column.name].astype("int64")].astype(str))
+    missing, distinct = float(values.isna().mean()) if len(values) else 0.0, int(values.nunique())
     if column.kind == "category" or classed:
         picture, holds = _words(data, values, column.name, split=not classed)
     else:
-        picture, holds = _range(data, values, column, split=column.role != "target")
-    missing, distinct = float(values.isna().mean()) if len(values) else 0.0, int(values.nunique())
+        picture, holds = _range(data, values, column, distinct, split=column.role != "target")
     return Look(column.name, column.kind, column.role, missing, distinct, picture, holds, told)
 
 
@@ -571,7 +579,7 @@ def _words(data: Data, values: pd.Series, name: str, *, split: bool) -> tuple[st
     return tiny(parts, title=f"{name}: rows by category"), holds + (", …" if len(counts) > 3 else "")
 
 
-def _range(data: Data, values: pd.Series, column: Column, *, split: bool) -> tuple[str, str]:
+def _range(data: Data, values: pd.Series, column: Column, distinct: int, *, split: bool) -> tuple[str, str]:
     known = values.dropna()
     if known.empty:
         return "", "nothing"
@@ -579,7 +587,7 @@ def _range(data: Data, values: pd.Series, column: Column, *, split: bool) -> tup
     low, high = np.nanquantile(numbers, [0.005, 0.995])
     if np.nanmax(numbers) - np.nanmin(numbers) <= 4 * (high - low) or low == high:
         low, high = np.nanmin(numbers), np.nanmax(numbers)
-    bins = min(BINS, max(known.nunique(), 1)) if known.nunique() <= BINS else BINS
+    bins = min(BINS, distinct)
     scaled = (np.clip(numbers, low, high) - low) / ((high - low) or 1.0) * bins
     places = np.where(np.isnan(scaled), -1, np.minimum(np.nan_to_num(scaled), bins - 1)).astype("int64")
     middle = known.sort_values().iloc[(len(known) - 1) // 2] if column.kind == "time" else float(known.median())

@@ -278,7 +278,7 @@ def _confusion(names: list[str], scored: Scored) -> Measure:
     truth, predicted = np.eye(k)[present // k], np.eye(k)[present % k]
 
     def measure(weights: Array) -> dict[str, Array]:
-        cells = np.diff(_take(weights, order).cumsum(axis=1)[:, lasts], axis=1, prepend=0.0)
+        cells = _steps(_take(_take(weights, order).cumsum(axis=1), lasts))
         actual, said, hit = cells @ truth, cells @ predicted, cells @ (truth * predicted)  # whole numbers: exact
         return {name: _of_confusion(name, actual, said, hit) for name in names if name in _OF_CONFUSION}
 
@@ -318,6 +318,13 @@ def _take(weights: Array, order: Array) -> Array:
     """Return the weights of the rows in another order."""
     taken: Array = np.take(weights, order, axis=1)
     return taken
+
+
+def _steps(upto: Array) -> Array:
+    """Return what each column of cumulative (r, n) sums adds to the one before."""
+    steps = upto.copy()
+    steps[:, 1:] -= upto[:, :-1]
+    return steps
 
 
 def _mean(weights: Array, values: Array) -> Array:
@@ -426,18 +433,16 @@ def _area(upto: Array, upto_all: Array) -> Array:
     """
     below = upto_all - upto
     positives, negatives = upto[:, -1], below[:, -1]
-    step = np.diff(upto, axis=1, prepend=0.0)
-    step_below = np.diff(below, axis=1, prepend=0.0)
-    pairs: Array = np.einsum("rg,rg->r", step, below - step_below / 2)
+    pairs: Array = np.einsum("rg,rg->r", _steps(upto), below - _steps(below) / 2)
     return np.where((positives > 0) & (negatives > 0), pairs / (positives * negatives), NAN)
 
 
 def _precision_averaged(upto: Array, upto_all: Array) -> Array:
     """Return the average precision: at each step its share of the positives times the precision from there up."""
     positives, rows = upto[:, -1], upto_all[:, -1]
-    step = np.diff(upto, axis=1, prepend=0.0)
+    step = _steps(upto)
     hits = positives[:, None] - upto + step
-    chosen = rows[:, None] - upto_all + np.diff(upto_all, axis=1, prepend=0.0)
+    chosen = rows[:, None] - upto_all + _steps(upto_all)
     precision = np.divide(hits, chosen, out=np.zeros_like(hits), where=chosen > 0)
     total: Array = np.einsum("rg,rg->r", step, precision)
     return np.where((positives > 0) & (positives < rows), total / positives, NAN)

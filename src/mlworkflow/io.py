@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise UnwritableError(path, error) from error
     finally:
-        if temporary.exists():
+        with suppress(OSError):
             temporary.unlink()
 
 

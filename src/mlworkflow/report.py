@@ -37,7 +37,7 @@ WORDS = {
     "mae": "mean absolute error, in the unit of the target",
     "mape": "mean absolute error as a share of the true value",
     "r2": "share of the variance explained; 0 is the mean",
-    "adjusted_r2": "the same, less what as many columns explain by chance",
+    "adjusted_r2": "share of the variance explained, less what as many columns explain by chance",
     "median_absolute_error": "half of the errors are smaller, in the unit of the target",
     "silhouette": "how much nearer rows are to their own cluster than to the next, -1 to 1",
     "davies_bouldin": "size of the clusters against the distance between them",
@@ -96,7 +96,7 @@ def page(facts: Facts) -> str:
         findings=facts.findings,
         money=_money(facts),
         slices=_slices(facts),
-        more_slices=max(0, len(facts.findings.get("slices", [])) - MOST_SLICES),
+        all_slices=len(facts.findings.get("slices", [])),
         importance=_importance(facts),
         rules=_rules(facts.decision),
         drift=facts.drift if facts.drift and facts.drift.get("rows") else None,
@@ -379,8 +379,8 @@ def _learning(facts: Facts) -> list[dict[str, Any]]:
 
 
 def _slices(facts: Facts) -> list[dict[str, Any]]:
-    """The worst slices, each named with its column once."""
-    told = facts.findings.get("slices", [])[:MOST_SLICES]
+    """The slices worse than the whole, each named with its column once."""
+    told = [line for line in facts.findings.get("slices", []) if (line["gap"] or 0) > 0][:MOST_SLICES]
     named = [
         line["slice"] if line["slice"].startswith(line["column"][:8]) else f"{line['column']}: {line['slice']}"
         for line in told

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -82,9 +82,11 @@ def infer(table: pd.DataFrame, problem: Problem) -> Schema:
         roles[problem.split.column] = "hidden"
     if data.target:
         roles[data.target] = "target"
-    names = [str(name) for name in table]
-    columns = [Column(name, _kind(table[name], blanks, name == data.time), roles.get(name, "input")) for name in names]
-    return Schema(problem.task, data.target, _classes(table, problem), columns, blanks)
+    kinds = {str(name): _kind(table[name], blanks, name == data.time) for name in table}
+    if classes := _classes(table, problem):
+        kinds[str(data.target)] = "category"
+    columns = [Column(name, kind, roles.get(name, "input")) for name, kind in kinds.items()]
+    return Schema(problem.task, data.target, classes, columns, blanks)
 
 
 def _kind(values: pd.Series, blanks: list[str], is_time: bool) -> Kind:
@@ -96,12 +98,13 @@ def _kind(values: pd.Series, blanks: list[str], is_time: bool) -> Kind:
         return "category"
     if pd.api.types.is_numeric_dtype(values):
         return "number"
-    known = _known(values, blanks)
+    known = known_words(values, blanks)
     return "number" if len(known) and pd.to_numeric(known, errors="coerce").notna().all() else "category"
 
 
-def _known(values: pd.Series, blanks: list[str]) -> pd.Series:
-    words = values.dropna().astype(str).str.strip()
+def known_words(values: pd.Series, blanks: Sequence[str]) -> pd.Series:
+    """Return the values that are there, as words."""
+    words = values.dropna().map(as_word).astype("str")
     return words[~words.isin(blanks)]
 
 
@@ -109,9 +112,9 @@ def _classes(table: pd.DataFrame, problem: Problem) -> list[Any]:
     """The classes of the target in the order of their codes: sorted, in a binary problem the positive one last."""
     if problem.task not in ("binary", "multiclass") or problem.data.target not in table:
         return []
-    classes = sorted(set(_known(table[problem.data.target], list(problem.data.missing))), key=_number_then_word)
+    classes = sorted(set(known_words(table[problem.data.target], problem.data.missing)), key=_number_then_word)
     if problem.task == "binary":
-        classes.sort(key=lambda name: name == str(problem.data.positive))
+        classes.sort(key=lambda name: name == as_word(problem.data.positive))
     return classes
 
 

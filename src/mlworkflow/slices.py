@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Slice = tuple[str, "NDArray[Any]"]  # label, mask (n,)
 COLUMNS = ["column", "slice", "rows", "share", "value", "gap", "low", "high", "too_small"]
 MOST_COLUMNS, MOST_CATEGORIES, LONGEST = 20, 10, 40
-RESAMPLES, SAMPLE = 200, 5000  # of a slice with more rows, 5000 evenly spaced ones give the interval's width
+RESAMPLES, SAMPLE = 200, 5000  # of a slice with more rows, 5000 drawn ones give the interval's width
 
 
 def slices(
@@ -31,7 +31,8 @@ def slices(
 
     Slices: each of the 10 most frequent categories and the others together, each quarter of a column of numbers or
     times, and missing values; of the first 20 `important` columns (of all, where none is named). low and high:
-    95% interval. too_small: fewer than `fewest` rows, or no value. inputs: the (n, ...) columns in the rows' order. Clusters have no slices.
+    95% interval. too_small: fewer than `fewest` rows, or no value. inputs: n rows in the order of `scored`.
+    Clusters have no slices: the table is empty.
     """
     import pandas as pd
 
@@ -57,9 +58,9 @@ def _measured(metric: str, part: Scored, whole: float, fewest: int, seed: int) -
 
 
 def _interval(metric: str, part: Scored, value: float, seed: int) -> tuple[float, float]:
-    """Return (low, high); of many rows from evenly spaced ones, its halves shrunk by the root of their share."""
+    """Return (low, high); of many rows from some drawn ones, its halves shrunk by the root of their share."""
     n = len(part)
-    sample = part if n <= SAMPLE else part.take(np.linspace(0, n - 1, SAMPLE).astype(int))
+    sample = part if n <= SAMPLE else part.take(np.random.default_rng(seed).choice(n, SAMPLE, replace=False))
     found = intervals([metric], sample, seed=seed, resamples=RESAMPLES)["metrics"][metric]
     shrink = float(np.sqrt(len(sample) / n)) if n else 1.0
     return value + (found["low"] - found["value"]) * shrink, value + (found["high"] - found["value"]) * shrink
@@ -100,7 +101,7 @@ def _categories(column: pd.Series[Any]) -> Iterator[Slice]:
 
 def _quarters(column: pd.Series[Any]) -> Iterator[Slice]:
     """Yield the quarters of a column of numbers or times; equal quartiles make fewer."""
-    edges = sorted({edge for edge in column.quantile([0.25, 0.5, 0.75]) if edge < column.max()})
+    edges = sorted({edge for edge in column.quantile([0.25, 0.5, 0.75], interpolation="lower") if edge < column.max()})
     written, name = _written(edges), str(column.name)
     labels = [f" ≤ {written[0]}"] if written else [" any"]
     labels += [f" in ({low}, {high}]" for low, high in pairwise(written)]

@@ -34,7 +34,7 @@ RUNNING = "Running stage '"
 REMOTE = "verify"
 MOST_FILES = 5  # of a folder, named with their place
 WIDTH = 80
-DVC = (sys.executable, "-m", "dvc")
+DVC = (sys.executable, "-P", "-m", "dvc")  # -P: no module of the clone's root in place of a library
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Say = Callable[[str], None]
 
@@ -96,7 +96,7 @@ class Outcome:
             return f"could not run: {self.failure}"
         if self.differing:
             return f"{len(self.differing)} of {self.outputs} differ: {', '.join(self.differing)}"
-        return f"identical, {self.outputs} outputs"
+        return f"identical, {self.outputs} output{'s' if self.outputs != 1 else ''}"
 
 
 def verify(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlworkflow import io, paths
 from mlworkflow.errors import ConfError, ProjectError, TableError, nearest
 from mlworkflow.params import Sections
+from mlworkflow.schema import as_word, known_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,8 +64,7 @@ def _target_mistakes(target: pd.Series, problem: Problem) -> list[str]:
     import pandas as pd
 
     name = problem.data.target
-    words = target.dropna().astype(str).str.strip()
-    words = words[~words.isin(problem.data.missing)]
+    words = known_words(target, problem.data.missing)
     if words.empty:
         return [f"the target {name!r} is missing in every row"]
     if problem.task == "regression":
@@ -82,9 +82,9 @@ def _target_mistakes(target: pd.Series, problem: Problem) -> list[str]:
         found.append(
             f"the target {name!r} must have two classes in a binary task, but has {len(classes)}: {classes[:5]}"
         )
-    if problem.task == "binary" and str(problem.data.positive) not in classes:
+    if problem.task == "binary" and as_word(problem.data.positive) not in classes:
         found.append(
-            f"the positive class {problem.data.positive!r} is not in {name!r}{nearest(str(problem.data.positive), classes)}"
+            f"the positive class {problem.data.positive!r} is not in {name!r}{nearest(as_word(problem.data.positive), classes)}"
         )
     rare = words.value_counts()
     least = int(rare.min())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PREDICTIONS = "(predictions)"
+MOST_REASONS = 6  # lines of what is wrong with a batch
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,19 @@ def read_batches(folder: Path, bundle: Bundle) -> tuple[list[Batch], pd.DataFram
         try:
             rows = bundle.typed(read_rows(path))
         except ProjectError as error:
-            told.append(Batch(name, 0, str(error)))
+            told.append(Batch(name, 0, in_short(error)))
             continue
         told.append(Batch(name, len(rows), None if len(rows) else "it has no rows"))
         if len(rows):
             tables.append(rows)
     return told, pd.concat(tables, ignore_index=True) if tables else None
+
+
+def in_short(error: ProjectError) -> str:
+    """Return what is wrong in one line, with the first few of many reasons."""
+    lines = [line.strip().removeprefix("- ") for line in str(error).splitlines()]
+    more = [f"and {len(lines) - MOST_REASONS} more lines"] if len(lines) > MOST_REASONS else []
+    return "; ".join([*lines[:MOST_REASONS], *more]).replace(":;", ":")
 
 
 def judge(found: pd.DataFrame, settings: Monitor, rows: int) -> pd.DataFrame:
