@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -89,7 +90,7 @@ def no_op(times: int = 5) -> tuple[float, float]:
         ours, bare = clone(Path(folder) / "ours"), Path(folder) / "bare"
         bare.mkdir()
         stages = {name: {"cmd": f"echo {name} > {name}.txt", "outs": [f"{name}.txt"]} for name in STAGES}
-        for before, name in zip(STAGES, STAGES[1:], strict=False):
+        for before, name in pairwise(STAGES):
             stages[name] = {**stages[name], "deps": [f"{before}.txt"]}
         (bare / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}), encoding="utf-8")
         for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):

@@ -63,7 +63,9 @@ def environment(root: Path) -> dict[str, str]:
 
 def run(root: Path, *command: str, code: int | None = 0, **changes: str) -> str:
     """Run a command in `root`, demand its exit code (None: any but 0), return what it printed."""
-    done = subprocess.run(command, cwd=root, env=environment(root) | changes, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=root, env=environment(root) | changes, capture_output=True, text=True, check=False
+    )
     said = done.stdout + done.stderr
     right = done.returncode != 0 if code is None else done.returncode == code
     assert right, f"{' '.join(command)} ended with {done.returncode}:\n{said}"
@@ -79,7 +81,13 @@ def copy_project(folder: Path) -> Path:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    for words in ("init -q -b main", "config user.name tests", "config user.email tests@localhost", "add -A", "commit -qm start"):
+    for words in (
+        "init -q -b main",
+        "config user.name tests",
+        "config user.email tests@localhost",
+        "add -A",
+        "commit -qm start",
+    ):
         subprocess.run(["git", *words.split()], cwd=folder, check=True, capture_output=True)
     return folder
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from mlworkflow.errors import ConfError, TableError, UnreadableError
-from mlworkflow.sources import TARGETS, bundled, file
-from mlworkflow.stages.collect import collect, mistakes
 
+from mlworkflow.errors import ConfError, TableError, UnreadableError
+from mlworkflow.sources import TARGETS, bundled
+from mlworkflow.stages.collect import collect, mistakes
 from tests.conftest import make_problem
 
 
@@ -31,7 +31,12 @@ def test_a_good_table_is_taken_as_it_is(table, problem, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "No such file"), (b"", "No columns"), (b"\xff\xfe\x00a,b\n1,2\n", "utf-8"), (b"a,b\n1,2\n1,2,3,4\n", "line 3")],
+    [
+        (None, "No such file"),
+        (b"", "No columns"),
+        (b"\xff\xfe\x00a,b\n1,2\n", "utf-8"),
+        (b"a,b\n1,2\n1,2,3,4\n", "line 3"),
+    ],
     ids=["missing", "empty", "binary", "ragged"],
 )
 def test_a_file_that_is_no_table_is_named_with_the_reason(tmp_path, content, words):

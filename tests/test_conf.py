@@ -324,6 +324,17 @@ def test_what_hydra_refuses_is_a_conf_error(root):
         conf.compose(["problem.splt.folds=3"], root)
 
 
+def test_a_slip_in_the_defaults_is_told_once(root):
+    change(root, "conf/config.yaml", "  split: {}", "  splt: {}")
+    expected = ["conf/config.yaml: problem.splt is no key here, did you mean 'split'?"]
+    assert conf.validate(conf.compose([], root), root) == conf.file_mistakes(root) == expected
+
+
+def test_another_choice_is_one_change(root):
+    told = conf._changes(conf.compose([], root), conf.compose(["problem=wine"], root))
+    assert told == ["  problem: breast_cancer -> wine"]
+
+
 # ---- the command
 
 

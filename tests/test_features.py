@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+
 from mlworkflow.errors import ConfError
 from mlworkflow.features import add_features, build
 from mlworkflow.schema import Column, Schema
@@ -13,9 +14,20 @@ SCHEMA = Schema(
     "regression",
     None,
     [],
-    [Column("a", "number", "input"), Column("b", "number", "input"), Column("when", "time", "time"), Column("id", "category", "key")],
+    [
+        Column("a", "number", "input"),
+        Column("b", "number", "input"),
+        Column("when", "time", "time"),
+        Column("id", "category", "key"),
+    ],
 )
-ROWS = pd.DataFrame({"a": [1.0, 4.0, np.nan], "b": [2.0, 0.0, 1.0], "when": pd.to_datetime(["2024-02-29 13:05", "2024-03-04 00:00", None])})
+ROWS = pd.DataFrame(
+    {
+        "a": [1.0, 4.0, np.nan],
+        "b": [2.0, 0.0, 1.0],
+        "when": pd.to_datetime(["2024-02-29 13:05", "2024-03-04 00:00", None]),
+    }
+)
 LINES = [
     {"_target_": "mlworkflow.features.Ratio", "over": "a", "under": "b"},
     {"_target_": "mlworkflow.features.Product", "first": "a", "second": "b"},
@@ -45,12 +57,18 @@ def test_a_row_has_the_same_features_alone_as_among_others():
 
 
 def test_a_feature_of_an_unknown_or_hidden_column_is_refused_with_the_nearest():
-    lines = [{"_target_": "mlworkflow.features.Log", "column": "id"}, {"_target_": "mlworkflow.features.Log", "column": "whem"}]
+    lines = [
+        {"_target_": "mlworkflow.features.Log", "column": "id"},
+        {"_target_": "mlworkflow.features.Log", "column": "whem"},
+    ]
     with pytest.raises(ConfError, match=r"(?s)'id' is no input.*'whem' is no input, did you mean 'when'\?"):
         build(lines, SCHEMA)
 
 
 def test_a_feature_that_does_not_exist_or_lacks_an_argument_is_refused():
-    lines = [{"_target_": "mlworkflow.features.Squareroot", "column": "a"}, {"_target_": "mlworkflow.features.Ratio", "over": "a"}]
+    lines = [
+        {"_target_": "mlworkflow.features.Squareroot", "column": "a"},
+        {"_target_": "mlworkflow.features.Ratio", "over": "a"},
+    ]
     with pytest.raises(ConfError, match=r"(?s)Squareroot.*Ratio"):
         build(lines, SCHEMA)

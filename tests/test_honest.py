@@ -1,4 +1,4 @@
-"""The verdict on tables whose truth is known: noise must end in "no better than the baseline", a planted gain in "better"."""
+"""The verdict on tables whose truth is known: noise is no better than the baseline, a planted gain is."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def decision(root: Path, table: pd.DataFrame, model: str) -> dict:
 
 
 def drawn(rows: int, signal: float) -> pd.DataFrame:
-    """Return rows whose target follows the product of two columns, which no straight line sees, `signal` times the noise."""
+    """Return rows whose target follows the product of two columns, which no straight line sees."""
     rng = np.random.default_rng(11)
     table = pd.DataFrame(rng.normal(size=(rows, 5)).round(6), columns=list("abcde"))
     truth = signal * np.sign(table["a"] * table["b"]) + rng.normal(size=rows)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from mlworkflow import paths, upkeep, wiring
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +26,9 @@ def copy(tmp_path, monkeypatch) -> Path:
 
 
 def mistakes(root: Path) -> list[str]:
-    return wiring.code_mistakes(yaml.safe_load((root / paths.PIPELINE).read_text(encoding="utf-8")), upkeep.configs(), root)
+    return wiring.code_mistakes(
+        yaml.safe_load((root / paths.PIPELINE).read_text(encoding="utf-8")), upkeep.configs(), root
+    )
 
 
 def test_the_deps_on_code_are_the_real_imports(copy):
@@ -53,7 +56,9 @@ def test_a_dep_that_nothing_uses_is_found(copy):
 
 
 def test_a_module_that_only_a_config_names_is_a_dep(copy):
-    (copy / "src/mlworkflow/crm.py").write_text('"""Our own source."""\n\n\ndef customers():\n    """Return the customers."""\n')
+    (copy / "src/mlworkflow/crm.py").write_text(
+        '"""Our own source."""\n\n\ndef customers():\n    """Return the customers."""\n'
+    )
     (copy / "conf/problem/crm.yaml").write_text("name: crm\nsource: {_target_: mlworkflow.crm.customers}\n")
     assert mistakes(copy) == ["collect: add the dep src/mlworkflow/crm.py"]
 

@@ -106,6 +106,11 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
     assert list(read_rows(tmp_path / "rows.csv")) == ["age"]
 
 
+def test_words_stay_as_they_stand_whatever_the_other_rows_hold(tmp_path):
+    (tmp_path / "rows.csv").write_text("plan,town\n007,NA\n")
+    assert read_rows(tmp_path / "rows.csv").iloc[0].tolist() == ["007", "NA"]
+
+
 @pytest.mark.parametrize(
     ("content", "name"),
     [(b"", "rows.csv"), (b"\xff\xfe\x00a", "rows.csv"), (b"a\n1\n", "rows.parquet"), (b'a,b\n"1', "rows.csv")],

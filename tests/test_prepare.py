@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+
 from mlworkflow.errors import TableError
 from mlworkflow.prepare import prepare
-
 from tests.conftest import make_problem
 
 
@@ -68,7 +68,9 @@ def test_the_target_is_coded_by_the_classes(table, problem):
     assert prepared.train["left"].dtype == "int64"
 
 
-@pytest.mark.parametrize("target", [[0, 1], [0.0, 1.0], ["0", "1"], [False, True]], ids=["int", "float", "text", "bool"])
+@pytest.mark.parametrize(
+    "target", [[0, 1], [0.0, 1.0], ["0", "1"], [False, True]], ids=["int", "float", "text", "bool"]
+)
 def test_a_target_of_numbers_is_coded_too(table, target):
     positive = "True" if target == [False, True] and isinstance(target[0], bool) else "1"
     prepared = prepare(table.assign(left=target * 20 + target[:1]), make_problem(data={"positive": positive}))

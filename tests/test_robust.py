@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from mlworkflow import io
 from mlworkflow.errors import UnreadableError, UnwritableError
-
 from tests.conftest import ROOT, environment, run
 
 pytestmark = pytest.mark.xdist_group("robust")
@@ -52,7 +52,14 @@ def kill_in_first_of(root: Path, waiting: set[str]) -> None:
 
 def test_two_runs_at_once_do_not_harm_each_other(clone):
     both = [
-        subprocess.Popen(["dvc", "repro"], cwd=clone, env=environment(clone), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        subprocess.Popen(
+            ["dvc", "repro"],
+            cwd=clone,
+            env=environment(clone),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         for _ in range(2)
     ]
     said = [process.communicate()[0] for process in both]
@@ -69,7 +76,9 @@ def limited(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL, SMALL))
 
-    return subprocess.run(command, cwd=root, env=environment(root), preexec_fn=limit, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=root, env=environment(root), preexec_fn=limit, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_disk_that_fills_up_leaves_the_old_output_and_no_half_one(project):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+
 from mlworkflow.errors import TableError
 from mlworkflow.schema import Schema, cast, codes, describe, infer
-
 from tests.conftest import make_problem
 
 
@@ -47,7 +47,12 @@ def test_a_row_is_typed_the_same_alone_as_among_others(table, problem):
 
 def test_one_and_one_point_zero_are_one_category():
     schema = Schema.from_dict(
-        {"task": "binary", "target": None, "classes": [], "columns": [{"name": "a", "kind": "category", "role": "input"}]}
+        {
+            "task": "binary",
+            "target": None,
+            "classes": [],
+            "columns": [{"name": "a", "kind": "category", "role": "input"}],
+        }
     )
     typed = [cast(pd.DataFrame({"a": values}), schema)["a"][0] for values in ([1], [1.0, np.nan], ["1 "])]
     assert typed == ["1", "1", "1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from mlworkflow.problem import Stopping
 from mlworkflow.search import SearchFailedError, best_of, search, table
 
@@ -73,7 +74,9 @@ def test_a_failing_trial_is_a_row_with_its_cause():
 
 
 def test_a_score_that_is_no_number_counts_as_failed():
-    assert run(lambda parameters: (float("nan") if parameters["x"] else 1.0, 0.0))[1].cause == "the score is not a number"
+    assert (
+        run(lambda parameters: (float("nan") if parameters["x"] else 1.0, 0.0))[1].cause == "the score is not a number"
+    )
 
 
 def test_when_every_trial_fails_the_cause_is_told():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+
 from mlworkflow.errors import TableError
 from mlworkflow.problem import Data, Split
 from mlworkflow.split import folds, is_test, row_ids, unit_hash

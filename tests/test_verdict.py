@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from mlworkflow.verdict import BETTER, NO_BETTER, Facts, decision
 
+from mlworkflow.verdict import BETTER, NO_BETTER, Facts, decision
 from tests.conftest import make_problem
 
-LADDER = {"random": {"roc_auc": 0.5}, "majority": {"roc_auc": 0.5}, "one_column": {"roc_auc": 0.7}, "linear": {"roc_auc": 0.8}}
+LADDER = {
+    "random": {"roc_auc": 0.5},
+    "majority": {"roc_auc": 0.5},
+    "one_column": {"roc_auc": 0.7},
+    "linear": {"roc_auc": 0.8},
+}
 NOTHING = {"value": 0.001, "low": -0.02, "high": 0.02}
 CLEAR = {"value": 0.1, "low": 0.05, "high": 0.15}
 

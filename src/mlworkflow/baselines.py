@@ -262,7 +262,7 @@ def _clustering(clusters: int, seed: int) -> list[tuple[str, BaseEstimator]]:
 
 
 def existing(said: pd.Series, truth: np.ndarray, schema: Schema) -> Scored:
-    """Return the predictions of the system in use, from its column: values, probabilities of the positive class, or classes."""
+    """Return what the system in use says, from its column: values, probabilities of the positive class, or classes."""
     if not schema.classes:
         return Scored(truth, said.to_numpy(dtype=float), None)
     if len(schema.classes) == 2 and said.dtype.kind == "f" and bool(said.between(0, 1).all()):

@@ -32,7 +32,7 @@ def curve(scored: Scored) -> pd.DataFrame:
 
 
 def error(bins: pd.DataFrame) -> float:
-    """Return the expected calibration error (Naeini, Cooper and Hauskrecht 2015): the mean distance, weighted by rows."""
+    """Return the expected calibration error (Naeini et al. 2015): the mean distance, weighted by rows."""
     distance = (bins["predicted"] - bins["observed"]).abs()
     return float((distance * bins["rows"]).sum() / bins["rows"].sum())
 
@@ -42,5 +42,5 @@ def words(bins: pd.DataFrame) -> str:
     off = error(bins)
     noise = float(np.sqrt(bins["observed"] * (1 - bins["observed"]) / bins["rows"]).mean())
     if off <= 2 * max(noise, 0.01):
-        return f"the probabilities are off by {off:.3f} on average, no more than the noise of {int(bins['rows'].sum())} rows"
+        return f"the probabilities are off by {off:.3f} on average, no more than noise"
     return f"the probabilities are off by {off:.3f} on average, more than noise: do not read them as shares"

@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; a user's mistake is told without a traceback, with exit code 1 (2 from verify: 1 is "differs")."""
+    """Run one command; a user's mistake is told without a traceback, with exit code 1 (2 from verify)."""
     arguments = parser().parse_args(words)
     try:
         return run(arguments)

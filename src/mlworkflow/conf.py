@@ -311,18 +311,24 @@ def _unable(params: Params, root: Path) -> list[str]:
 
 def _place(loc: Sequence[Any], value: Any, told: str, composed: Mapping[str, Any], root: Path) -> str:
     """Return `file: key` for an error at `loc`: a file of conf/ where it says so, else params.yaml (an override)."""
-    group, key = str(loc[0]), ".".join(map(str, loc[1:]))
+    group, key = str(loc[0]), ".".join(map(str, loc))
     if group not in GROUPS or not isinstance(composed.get(group), dict):
-        return f"conf/config.yaml: {'.'.join(map(str, loc))}"
-    file = paths.CONF / group / f"{composed[group].get('name')}.yaml"
-    raw, _ = _read(root / file)
+        return f"conf/config.yaml: {key}"
+    file = f"conf/{group}/{composed[group].get('name')}.yaml"
+    if told == "is missing" or _says(root / file, loc[1:], value):
+        return f"{file}: {key.partition('.')[2]}"
+    return f"conf/config.yaml: {key}" if _says(root / "conf/config.yaml", loc, value) else f"params.yaml: {key}"
+
+
+def _says(path: Path, loc: Iterable[Any], value: Any) -> bool:
+    """Return whether a file holds `value`, or an interpolation, at `loc`."""
+    raw, _ = _read(path)
     try:
-        for part in loc[1:]:
+        for part in loc:
             raw = raw[part]
-        said = raw == value or (isinstance(raw, str) and "${" in raw)
     except (LookupError, TypeError):
-        said = told == "is missing"
-    return f"{file.as_posix()}: {key}" if said else f"params.yaml: {group}.{key}"
+        return False
+    return bool(raw == value) or (isinstance(raw, str) and "${" in raw)
 
 
 def file_mistakes(root: Path = HERE) -> list[str]:
@@ -346,7 +352,11 @@ def _raw_mistakes(raw: Any, path: Path, root: Path) -> list[str]:
     found = _default_mistakes(path, root)
     if not group:
         known = {**Params.model_fields, "defaults": None, "hydra": None}
-        return [*found, *(f"{key} is no key here{nearest(str(key), known)}" for key in raw if key not in known)]
+        found += [f"{key} is no key here{nearest(str(key), known)}" for key in raw if key not in known]
+        for key, section in raw.items():
+            told = _section_mistakes(section, GROUPS[key]) if key in GROUPS and isinstance(section, dict) else []
+            found += [f"{key}.{sentence}" for sentence in told if not sentence.endswith(" is missing")]
+        return found
     found += _section_mistakes(raw, GROUPS[group])
     if "name" in raw and raw["name"] != path.stem:
         found.append(f"name must be that of the file, {path.stem!r}, but is {raw['name']!r}")

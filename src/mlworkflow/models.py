@@ -78,7 +78,7 @@ def columns(schema: Schema, wants: Wants) -> ColumnTransformer:
 
 
 def inputs(table: Any, schema: Schema) -> Any:
-    """Return the (n, inputs) table that a pipeline takes: numbers as float64, categories as objects with None for missing."""
+    """Return the (n, inputs) table that a pipeline takes: numbers as float64, categories as objects, None where missing."""
     names = [column.name for column in schema.inputs if column.kind != "time"]
     words = [column.name for column in schema.inputs if column.kind == "category"]
     chosen = table[names]

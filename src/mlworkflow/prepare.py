@@ -105,7 +105,9 @@ def _without_duplicates(table: pd.DataFrame, data: Data, ledger: Ledger) -> pd.D
 
 
 def _possible(table: pd.DataFrame, data: Data, ledger: Ledger) -> pd.DataFrame:
-    limits: dict[str, Sequence[float | None]] = {str(name): data.ranges.get(str(name), [None, None]) for name in table.select_dtypes("number")}
+    limits: dict[str, Sequence[float | None]] = {
+        str(name): data.ranges.get(str(name), [None, None]) for name in table.select_dtypes("number")
+    }
     for name, (low, high) in limits.items():
         if name == data.target and name not in data.ranges:
             continue

@@ -36,7 +36,9 @@ class Data(Strict):
     group: str | None = None
     time: str | None = None
     hidden: list[str] = []  # columns that no model may see
-    ranges: dict[str, Annotated[list[float | int | None], Field(min_length=2, max_length=2)]] = {}  # values outside are impossible
+    ranges: dict[
+        str, Annotated[list[float | int | None], Field(min_length=2, max_length=2)]
+    ] = {}  # values outside are impossible
     missing: list[str] = ["", "?", "NA", "N/A", "NaN", "nan", "null", "None"]  # words for a missing value
 
 

@@ -126,7 +126,9 @@ def _number_then_word(name: str) -> tuple[int, float, str]:
 
 
 def cast(table: pd.DataFrame, schema: Schema, *, only: Iterable[str] | None = None) -> pd.DataFrame:
-    """Return the schema's columns of `table`, each row typed by itself: numbers as float64, words trimmed, blanks missing.
+    """Return the schema's columns of `table`, each row typed by itself.
+
+    Numbers become float64, words are trimmed, blanks are missing.
 
     Args:
         table: raw rows; further columns are left out.
@@ -167,7 +169,11 @@ def _cast_column(values: pd.Series, column: Column, schema: Schema, found: list[
     words = words.astype("str").where(words.notna() & ~words.isin(schema.blanks))
     if column.kind == "category":
         return words
-    read = pd.to_numeric(words, errors="coerce") if column.kind == "number" else pd.to_datetime(words, errors="coerce", format="ISO8601")
+    read = (
+        pd.to_numeric(words, errors="coerce")
+        if column.kind == "number"
+        else pd.to_datetime(words, errors="coerce", format="ISO8601")
+    )
     bad = read.isna() & words.notna()
     for position in bad.to_numpy().nonzero()[0][:5]:
         found.append(f"{column.name!r}, row {position + 1}: {words.iloc[position]!r} is no {column.kind}")

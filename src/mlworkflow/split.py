@@ -17,7 +17,7 @@ HASH_KEY = "mlworkflow-split"  # 16 characters; another key would be another spl
 
 
 def identity(table: pd.DataFrame, data: Data) -> pd.DataFrame:
-    """Return the columns that say which rows belong together: the group, the key, or the row's content but its target."""
+    """Return the columns that say which rows belong together: the group, the key, or all but the target."""
     if data.group:
         return table[[data.group]]
     if data.key:

@@ -87,18 +87,25 @@ def _money(money: dict[str, Any] | None, told: dict[str, Any]) -> list[str]:
 
 def _verdict(told: dict[str, Any]) -> list[str]:
     failed = [name for name, passed in told["passed"].items() if not passed]
+    kept = f"{len(told['passed']) - len(failed)} of {len(told['passed'])} rules kept"
     lines = [
-        f"Verdict: {told['verdict']}. {told['primary']} against {told['best_baseline']} on the same test rows: "
-        f"{told['gain']:+.4g} better, 95% interval {number(told['gain_low'])} to {number(told['gain_high'])}; "
-        f"worth having from {number(told['least_gain'])}."
-        if told["gain"] is not None
-        else f"Verdict: {told['verdict']}. {told['primary']} cannot be compared on these test rows.",
-        f"Good enough: {'yes' if told['good_enough'] else 'no'}, {len(told['passed']) - len(failed)} of {len(told['passed'])} rules kept"
+        f"Verdict: {told['verdict']}. {_gain(told)}",
+        f"Good enough: {'yes' if told['good_enough'] else 'no'}, {kept}"
         + (f"; not kept: {', '.join(failed)}." if failed else "."),
     ]
     if told["simplest_adequate"] != told["model"]:
         lines.append(f"Simplest that does as well: {told['simplest_adequate']}.")
     return lines
+
+
+def _gain(told: dict[str, Any]) -> str:
+    if told["gain"] is None:
+        return f"{told['primary']} cannot be compared on these test rows."
+    return (
+        f"{told['primary']} against {told['best_baseline']} on the same test rows: {told['gain']:+.4g} better, "
+        f"95% interval {number(told['gain_low'])} to {number(told['gain_high'])}; "
+        f"worth having from {number(told['least_gain'])}."
+    )
 
 
 def _rules(told: dict[str, Any]) -> list[str]:

@@ -45,7 +45,7 @@ def beaten(difference: Mapping[str, float | None], least_gain: float) -> bool:
 
 
 def best_baseline(facts: Facts, primary: str, own_rung: str | None) -> str:
-    """Return the rung with the best cross-validated primary metric, the model's own rung left out; the simpler of equals."""
+    """Return the rung with the best cross-validated primary metric, not the model's own; the simpler of equals."""
     able: list[str] = [
         name
         for name in facts.findings["against"]

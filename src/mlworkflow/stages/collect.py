@@ -84,7 +84,8 @@ def _target_mistakes(target: pd.Series, problem: Problem) -> list[str]:
         )
     if problem.task == "binary" and as_word(problem.data.positive) not in classes:
         found.append(
-            f"the positive class {problem.data.positive!r} is not in {name!r}{nearest(as_word(problem.data.positive), classes)}"
+            f"the positive class {problem.data.positive!r} is not in {name!r}"
+            f"{nearest(as_word(problem.data.positive), classes)}"
         )
     rare = words.value_counts()
     least = int(rare.min())

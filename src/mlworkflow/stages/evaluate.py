@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from mlworkflow.compare import Difference, paired
-from mlworkflow.slices import slices
-from mlworkflow.threshold import Threshold
 
 from mlworkflow import calibration, io, metrics, modelfile, paths, plots, worth
 from mlworkflow.baselines import SIMPLEST_FIRST, existing
+from mlworkflow.compare import Difference, paired
 from mlworkflow.crossval import Rows, predict, relabel, rows_of
 from mlworkflow.intervals import intervals
 from mlworkflow.metrics import Scored
 from mlworkflow.params import Sections
 from mlworkflow.schema import Schema
+from mlworkflow.slices import slices
 from mlworkflow.split import row_ids
+from mlworkflow.threshold import Threshold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ def _as_dict(difference: Difference) -> dict[str, float]:
 
 
 def importance(fitted: Any, rows: Rows, metric: str, seed: int) -> pd.DataFrame:
-    """Return how much the metric loses when a column is shuffled (Breiman 2001), largest first: column, drop, spread."""
+    """Return how much the metric loses when a column is shuffled (Breiman 2001): column, drop, spread, largest first."""
     import pandas as pd
     from sklearn.inspection import permutation_importance
 
@@ -89,9 +89,9 @@ def fit_words(metric: str, train: float, cross_validated: float, tested: dict[st
     learnt, kept = metrics.gain(metric, train, cross_validated), metrics.gain(metric, tested["value"], cross_validated)
     said = [f"fitted rows are better than held-out ones by {learnt:.4g} in {metric}"]
     said.append(
-        "more than the noise: it overfits" if learnt > 2 * noise else "no more than the noise: no sign of overfitting"
+        "more than the noise: it overfits" if learnt > noise else "no more than the noise: no sign of overfitting"
     )
-    if kept < -2 * noise:
+    if kept < -noise:
         said.append(f"the test rows are worse than cross-validation by {-kept:.4g}: the validation flattered")
     return "; ".join(said)
 

@@ -20,30 +20,36 @@ SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)  # of the fitting rows, for the learning curv
 MANY = 50_000  # with more rows the learning curve rests on the first fold
 
 
-def learning_curve(pipe: Any, rows: Rows, parts: list[Fold], metric: str) -> pd.DataFrame:
+def learning_curve(pipe: Any, rows: Rows, parts: list[Fold], metric: str, seed: int | None) -> pd.DataFrame:
     """Return the mean metric over the folds by the number of rows fitted on: on those rows, and on the fold's others.
 
-    Sizes at which a fit fails (too few rows of a class) are left out.
+    Smaller sizes are rows drawn with `seed`; without one, the newest rows of a fold in the order of time. Sizes at
+    which a class has no row are left out.
     """
     import pandas as pd
 
     lines: list[dict[str, Any]] = []
+    used = [(_ordered(fit_rows, seed), check) for fit_rows, check in (parts if len(rows) <= MANY else parts[:1])]
     for share in SHARES:
-        pairs = [_both(pipe, rows, part, share, metric) for part in (parts if len(rows) <= MANY else parts[:1])]
+        pairs = [_both(pipe, rows, part, share, metric) for part in used]
         told = [pair for pair in pairs if pair is not None]
         if len(told) == len(pairs):
-            count = int(np.mean([len(part[0]) * share for part in parts]))
+            count = int(np.mean([len(part[0]) * share for part in used]))
             train, check = np.mean(told, axis=0)
             lines.append({"rows": count, "train": train, "cross_validated": check})
     return pd.DataFrame(lines, columns=["rows", "train", "cross_validated"])
 
 
 def _both(pipe: Any, rows: Rows, part: Fold, share: float, metric: str) -> tuple[float, float] | None:
-    some = rows.take(part[0][: int(len(part[0]) * share)])
+    some = rows.take(part[0][len(part[0]) - int(len(part[0]) * share) :])
     if share < 1 and (len(some) < 10 or _lacks_a_class(some, rows)):
         return None
     fitted = fit(pipe, some)
     return tuple(metrics.score([metric], predict(fitted, where))[metric] for where in (some, rows.take(part[1])))  # type: ignore[return-value]
+
+
+def _ordered(positions: np.ndarray, seed: int | None) -> np.ndarray:
+    return positions if seed is None else np.random.default_rng(seed).permutation(positions)
 
 
 def _lacks_a_class(some: Rows, rows: Rows) -> bool:
@@ -77,6 +83,7 @@ def main(sections: Sections) -> None:
     if "stability" in problem.metrics.names:
         labels = predict(fitted, rows).labels
         told["stability"] = metrics.stability(pipe, rows.table, labels, seed=seed)
+    drawn = None if problem.split.scheme == "time" else seed
     io.write_bytes(modelfile.dumps(fitted), paths.MODEL)
     io.write_json(told, paths.CV_METRICS)
     io.write_table(out_of_fold(validated), paths.OUT_OF_FOLD)
@@ -84,4 +91,4 @@ def main(sections: Sections) -> None:
         validated.threshold.to_dict() if validated.threshold else {"threshold": None, "words": "no classes to decide"}
     )
     io.write_json(decided, paths.THRESHOLD)
-    io.write_table(learning_curve(pipe, rows, parts, problem.metrics.primary), paths.LEARNING_CURVE)
+    io.write_table(learning_curve(pipe, rows, parts, problem.metrics.primary, drawn), paths.LEARNING_CURVE)
