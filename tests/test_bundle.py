@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from mlworkflow.crossval import fit, rows_of
 from mlworkflow.errors import ConfError, DamagedBundleError, TableError, UnreadableError, UnwritableError
 from mlworkflow.features import build
 from mlworkflow.models import pipeline
-from mlworkflow.params import Model, Sections
+from mlworkflow.params import Model, Monitor, Sections
 from mlworkflow.prepare import prepare
+from mlworkflow.schema import Column
 from mlworkflow.stages import featurize, monitor, package
 from tests.conftest import make_problem
 
@@ -258,6 +260,14 @@ def test_all_missing_columns_are_named_with_the_nearest(made):
     assert "'plan' is missing, did you mean 'Plan'?" in str(caught.value)
 
 
+def test_not_one_of_many_missing_columns_is_left_out(made):
+    bundle = load(paths.BUNDLE)
+    many = [Column(f"c{number:02}", "number", "input") for number in range(30)]
+    with pytest.raises(TableError) as caught:
+        replace(bundle, schema=replace(bundle.schema, columns=many)).typed(customers())
+    assert all(f"'{column.name}' is missing" in str(caught.value) for column in many)
+
+
 def test_no_rows_give_no_predictions(made):
     said = load(paths.BUNDLE).predict(customers()[:0])
     assert list(said) == ["prediction", "probability_no", "probability_yes"]
@@ -358,6 +368,13 @@ def test_rows_like_those_of_training_are_quiet_and_moved_ones_are_not(made):
     assert (told["drifted"], told["worst_column"]) == (1, "plan")
     assert told["prediction_psi"] is not None
     assert "silver" in page
+
+
+def test_drift_is_above_the_limit_and_above_the_noise_of_rows_enough():
+    found = pd.DataFrame({"psi": [0.5, 0.5, 0.2], "noise": [0.1, 0.6, 0.1]})
+    settings = Monitor(name="default", psi=0.25, fewest_rows=50)
+    assert monitor.judge(found, settings, rows=50)["drifted"].tolist() == [True, False, False]
+    assert not monitor.judge(found, settings, rows=49)["drifted"].any()
 
 
 def test_too_few_rows_are_never_drift(made):

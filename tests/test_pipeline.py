@@ -101,7 +101,13 @@ def test_a_second_reader_of_test_rows_would_be_found():
 
 def test_every_dep_on_data_is_made_by_a_stage_or_kept_in_git():
     made = {path for spec in STAGES.values() for path in wiring.outputs(spec)}
-    kept = {"conf", "data/production", "${problem.snapshot}", wiring.ENVIRONMENT}
+    kept = {
+        "conf",
+        "plugins/hydra_plugins/fingerprint.py",
+        "data/production",
+        "${problem.snapshot}",
+        wiring.ENVIRONMENT,
+    }
     asked = {dep for spec in STAGES.values() for dep in spec["deps"] if not dep.startswith("src/")}
     assert asked - kept - made == set()
 

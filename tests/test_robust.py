@@ -93,7 +93,7 @@ def test_a_disk_that_fills_up_leaves_the_old_output_and_no_half_one(project):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "taken").write_text("a file where a folder should be")
-    with pytest.raises(UnwritableError, match="could not be written: (File exists|Not a directory)"):
+    with pytest.raises(UnwritableError, match=r"could not be written: (File exists|Not a directory)"):
         io.write_text("words", tmp_path / "taken/file.txt")
 
 

@@ -162,7 +162,7 @@ def test_all_variations_at_once_leave_a_steady_pipeline_identical(steady):
 
 def test_each_variation_really_varies(tmp_path, monkeypatch):
     code = (
-        "import os, time; os.mkdir('out'); home = os.path.expanduser('~/.profile-of-a-test')\n"
+        "import os, time; time.sleep(0.01); os.mkdir('out'); home = os.path.expanduser('~/.profile-of-a-test')\n"
         "names = ('PYTHONHASHSEED', 'OMP_NUM_THREADS', 'LC_ALL', 'TZ')\n"
         "told = {name: os.environ.get(name) for name in names} | {\n"
         "    'path': 'before' in os.getcwd(), 'home': os.path.exists(home), 'umask': oct(os.umask(0)),\n"

@@ -64,12 +64,14 @@ def _ends(
 ) -> tuple[float, float]:
     """Return the (low, high) of the difference over the resamples that both share."""
     sign = gain(name, 1.0, 0.0)
-    drawn = [intervals.replicates([name], s, seed=seed, resamples=resamples)[name] for s in (candidate, base)]
-    differences = sign * (drawn[0] - drawn[1])
     if candidate.truth.ndim > 1:
-        return intervals.percentiles(differences, level)
-    left_out = [intervals.left_out([name], s)[name] for s in (candidate, base)]
-    return intervals.bca(value, differences, sign * (left_out[0] - left_out[1]), level)
+        drawn = [intervals.replicates([name], each, seed=seed, resamples=resamples)[name] for each in (candidate, base)]
+        return intervals.percentiles(sign * (drawn[0] - drawn[1]), level)
+    ours, theirs = (intervals.measure_of([name], each) for each in (candidate, base))
+    counts = intervals.resample_counts(len(base), resamples or intervals.resamples_for(len(base)), seed=seed)
+    differences = np.concatenate([ours(weights)[name] - theirs(weights)[name] for weights in counts])
+    left_out = intervals.left_out([name], candidate)[name] - intervals.left_out([name], base)[name]
+    return intervals.bca(value, sign * differences, sign * left_out, level)
 
 
 def _three_rows_on(name: str, candidate: Scored, base: Scored, ours: float, theirs: float) -> tuple[float, float]:

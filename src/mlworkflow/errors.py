@@ -16,6 +16,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f", did you mean {matches[0]!r}?" if matches else ""
 
 
+def reason(error: Exception) -> str:
+    """Return what another library's exception says, on one line: Hydra puts the cause on its second."""
+    return " ".join(str(error).splitlines()[:2])
+
+
 class ConfError(ProjectError):
     """One or more mistakes in conf/ or params.yaml, all told at once."""
 

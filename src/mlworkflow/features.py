@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow.errors import ConfError, nearest
+from mlworkflow.errors import ConfError, nearest, reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +107,7 @@ def build(config: Sequence[dict[str, Any]], schema: Schema) -> list[Feature]:
         try:
             built.append(instantiate(line))
         except InstantiationException as error:
-            found.append(f"problem.features: {str(error).splitlines()[0]}")
+            found.append(f"problem.features: {reason(error)}")
         named = {value for key, value in line.items() if key in ("column", "over", "under", "first", "second")}
         found += [
             f"problem.features: {name!r} is no input{nearest(name, allowed)}" for name in sorted(named - set(allowed))

@@ -44,7 +44,7 @@ Array = NDArray[Any]
 Measure = Callable[[Array], dict[str, Array]]  # weights (r, n) -> metric -> its r values
 
 RESAMPLES, FEWEST_RESAMPLES, CLUSTER_RESAMPLES, CLUSTER_ROWS = 1000, 200, 100, 1000
-GROUPS = 400  # the jackknife leaves out one row, or of more rows one of 400 groups, at a time
+GROUPS = 200  # the jackknife leaves out one row, or of more rows one of 200 groups, at a time
 MANY = 20_000  # of more rows, fewer resamples and no jackknife: the skewness of a mean falls with the root of the rows
 NORMAL = NormalDist()
 CHUNK = 1_000_000  # weights held at once: 8 MB an array, about 60 MB in all
@@ -80,7 +80,7 @@ def weighted(names: Iterable[str], scored: Scored, weights: Array) -> dict[str, 
 
     Not for clusters: their metrics know no weights.
     """
-    return _measure(list(names), scored)(weights)
+    return measure_of(list(names), scored)(weights)
 
 
 def replicates(
@@ -90,7 +90,7 @@ def replicates(
     wanted = [name for name in names if name != "stability"]
     if scored.truth.ndim > 1:
         return _subsamples(wanted, scored, seed=seed, resamples=resamples or CLUSTER_RESAMPLES)
-    measure, count = _measure(wanted, scored), resamples or resamples_for(len(scored))
+    measure, count = measure_of(wanted, scored), resamples or resamples_for(len(scored))
     if not len(scored):
         return {name: np.full(count, NAN) for name in wanted}
     parts = [measure(weights) for weights in resample_counts(len(scored), count, seed=seed)]
@@ -98,13 +98,13 @@ def replicates(
 
 
 def left_out(names: Iterable[str], scored: Scored) -> dict[str, Array]:
-    """Return each metric without one row (or one of 400 groups of rows) at a time: the jackknife. Not for clusters.
+    """Return each metric without one row (or one of 200 groups of rows) at a time: the jackknife. Not for clusters.
 
     Empty for more than 20,000 rows, whose skewness is too small to matter.
     """
     wanted, n = list(names), len(scored)
     groups = min(n, GROUPS) if n <= MANY else 0
-    measure, group = _measure(wanted, scored), np.arange(n) % max(groups, 1)
+    measure, group = measure_of(wanted, scored), np.arange(n) % max(groups, 1)
     size = max(1, CHUNK // max(n, 1))
     chunks = [np.arange(start, min(start + size, groups)) for start in range(0, groups, size)]
     parts = [measure((group != chunk[:, None]).astype(float)) for chunk in chunks]
@@ -268,7 +268,7 @@ def _subsamples(names: list[str], scored: Scored, *, seed: int, resamples: int) 
     return drawn
 
 
-def _measure(names: list[str], scored: Scored) -> Measure:
+def measure_of(names: list[str], scored: Scored) -> Measure:
     """Return the function that scores weights, everything that does not depend on them worked out once."""
     arrays = (scored.truth, scored.labels, scored.probabilities)
     finite = all(array is None or bool(np.isfinite(array).all()) for array in arrays)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.errors import ConfError
+from mlworkflow.errors import ConfError, reason
 from mlworkflow.params import Model, Wants, family
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def estimator(model: Model, task: Task, parameters: dict[str, Any] | None = None
         built: BaseEstimator = instantiate({**target.config(), **(parameters or {})})
     except InstantiationException as error:
         raise ConfError(
-            [f"conf/model/{model.name}.yaml: {str(error).splitlines()[0]}"], "Mend its parameters."
+            [f"conf/model/{model.name}.yaml: {reason(error)}"], "Mend its parameters."
         ) from error
     return built
 
@@ -78,7 +78,7 @@ def columns(schema: Schema, wants: Wants) -> ColumnTransformer:
 
 
 def inputs(table: Any, schema: Schema) -> Any:
-    """Return the (n, inputs) table that a pipeline takes: numbers as float64, categories as objects, None where missing."""
+    """Return the (n, inputs) table that a pipeline takes: numbers as float64, words as objects, None where missing."""
     names = [column.name for column in schema.inputs if column.kind != "time"]
     words = [column.name for column in schema.inputs if column.kind == "category"]
     chosen = table[names]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Slice = tuple[str, "NDArray[Any]"]  # label, mask (n,)
 COLUMNS = ["column", "slice", "rows", "share", "value", "gap", "low", "high", "too_small"]
 MOST_COLUMNS, MOST_CATEGORIES, LONGEST = 20, 10, 40
-RESAMPLES, SAMPLE = 200, 5000  # of a slice with more rows, 5000 drawn ones give the interval's width
+RESAMPLES, SAMPLE = 200, 2000  # of a slice with more rows, 2000 drawn ones give the interval's width
 
 
 def slices(

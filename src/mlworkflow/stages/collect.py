@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mlworkflow import io, paths
-from mlworkflow.errors import ConfError, ProjectError, TableError, nearest
+from mlworkflow.errors import ConfError, ProjectError, TableError, nearest, reason
 from mlworkflow.params import Sections
 from mlworkflow.schema import as_word, known_words
 
@@ -37,7 +37,7 @@ def _load(source: dict[str, Any]) -> pd.DataFrame:
     except InstantiationException as error:
         if isinstance(error.__cause__, ProjectError):
             raise error.__cause__ from error
-        raise ConfError([f"problem.source: {str(error).splitlines()[0]}"], "Mend the source.") from error
+        raise ConfError([f"problem.source: {reason(error)}"], "Mend the source.") from error
     return table
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from mlworkflow import calibration, io, metrics, modelfile, paths, plots, worth
 from mlworkflow.baselines import SIMPLEST_FIRST, existing
 from mlworkflow.compare import Difference, paired
 from mlworkflow.crossval import Rows, predict, relabel, rows_of
+from mlworkflow.importance import importance
 from mlworkflow.intervals import intervals
 from mlworkflow.metrics import Scored
 from mlworkflow.params import Sections
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlworkflow.problem import Problem, SliceShare
-
-MOST_ROWS = 2000  # of the test rows, for permutation importance
 
 
 def rungs(
@@ -59,28 +59,6 @@ def money(
 
 def _as_dict(difference: Difference) -> dict[str, float]:
     return {"value": difference.value, "low": difference.low, "high": difference.high}
-
-
-def importance(fitted: Any, rows: Rows, metric: str, seed: int) -> pd.DataFrame:
-    """Return how much the metric loses when a column is shuffled (Breiman 2001): column, drop, spread, largest first."""
-    import pandas as pd
-    from sklearn.inspection import permutation_importance
-
-    some = rows.take(np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).round().astype(int))
-    if rows.task == "clustering":
-        space = fitted[:-1].transform(some.table)
-
-    def goodness(model: Any, table: pd.DataFrame, target: np.ndarray | None) -> float:
-        said = predict(model, Rows(table, target, rows.task))
-        if rows.task == "clustering":  # the shuffled rows' clusters, judged where the rows really are
-            said = Scored(np.asarray(space, dtype=float), said.labels, None)
-        return metrics.gain(metric, metrics.score([metric], said)[metric], 0.0)
-
-    found = permutation_importance(fitted, some.table, some.target, scoring=goodness, n_repeats=5, random_state=seed)
-    table = pd.DataFrame(
-        {"column": some.table.columns, "drop": found["importances_mean"], "spread": found["importances_std"]}
-    )
-    return table.sort_values(["drop", "column"], ascending=[False, True], kind="stable", ignore_index=True)
 
 
 def fit_words(metric: str, train: float, cross_validated: float, tested: dict[str, float]) -> str:
@@ -145,42 +123,53 @@ def constraint_on_time(limit: float | None, fitted: Any, rows: Rows) -> dict[str
     return {"slowest_prediction_milliseconds": {"limit": limit, "passed": measured * 1000 <= limit}}
 
 
-def main(sections: Sections) -> None:
-    """Write the test metrics with their intervals, and all that is found about the model."""
-    problem, seed = sections.problem, sections.seed
-    primary, names = problem.metrics.primary, problem.metrics.names
+@dataclass(frozen=True)
+class Exam:
+    """The test rows, the model that is examined on them, and what it and each rung said."""
+
+    problem: Problem
+    seed: int
+    schema: Schema
+    test: pd.DataFrame
+    rows: Rows
+    fitted: Any
+    decided: dict[str, Any]
+    scored: Scored
+    others: dict[str, Scored]
+
+
+def sit(problem: Problem, seed: int) -> Exam:
+    """Read the model, the baselines and the test rows, and let each score them."""
     schema, test = Schema.from_dict(io.read_json(paths.FEATURES)), io.read_table(paths.TEST)
     rows = rows_of(test, schema, problem.task)
     fitted, baselines = (modelfile.loads(io.read_bytes(path)) for path in (paths.MODEL, paths.BASELINES))
     decided = io.read_json(paths.THRESHOLD)
     scored = predict(fitted, rows, Threshold.from_dict(decided) if schema.classes else None)
-    others = rungs(baselines, rows, test, problem, schema)
-    stable = None
-    if "stability" in names:
-        stable = metrics.stability(fitted, rows.table, scored.labels, seed=seed)
-    tested = metrics.score(names, scored, stability=stable)
-    bounds = intervals([name for name in names if name != "stability"], scored, seed=seed)
-    weights = importance(fitted, rows, primary, seed)
-    found = {
+    return Exam(
+        problem, seed, schema, test, rows, fitted, decided, scored, rungs(baselines, rows, test, problem, schema)
+    )
+
+
+def findings(exam: Exam, weights: pd.DataFrame, bounds: dict[str, Any]) -> dict[str, Any]:
+    """Return evaluation/findings.json: all that is found about the model beside its metrics."""
+    problem, seed, scored, classes = exam.problem, exam.seed, exam.scored, exam.schema.classes
+    primary, important = problem.metrics.primary, list(weights["column"][:8])
+    against = {name: paired(primary, scored, other, seed=seed) for name, other in exam.others.items()}
+    parts = slices(exam.rows.table, scored, primary, important=important, seed=seed)
+    limit = problem.constraints.slowest_prediction_milliseconds
+    return {
         "primary": primary,
-        "rows": {"train": schema.rows, "test": len(test)},
+        "rows": {"train": exam.schema.rows, "test": len(exam.test)},
         "fit": _fit(primary, bounds["metrics"][primary]),
-        "against": {name: _as_dict(paired(primary, scored, other, seed=seed)) for name, other in others.items()},
-        "money": money(scored, others, problem, schema.classes, seed),
-        "slices": slices(rows.table, scored, primary, important=list(weights["column"][:8]), seed=seed).to_dict(
-            "records"
-        ),
-        "shares": shares(test, problem.constraints.slices),
+        "against": {name: _as_dict(difference) for name, difference in against.items()},
+        "money": money(scored, exam.others, problem, classes, seed),
+        "slices": parts.to_dict("records"),
+        "shares": shares(exam.test, problem.constraints.slices),
         "importance": weights.to_dict("records"),
         "calibration": _calibration(scored),
-        "threshold": decided if schema.classes else None,
-        "constraints": constraint_on_time(problem.constraints.slowest_prediction_milliseconds, fitted, rows),
+        "threshold": exam.decided if classes else None,
+        "constraints": constraint_on_time(limit, exam.fitted, exam.rows),
     }
-    io.write_json(tested, paths.TEST_METRICS)
-    io.write_json(bounds, paths.INTERVALS)
-    io.write_json(found, paths.FINDINGS)
-    io.write_table(predictions(test, scored, schema.classes), paths.PREDICTIONS)
-    write_plots(plots.tables(scored, schema.classes, weights, seed))
 
 
 def _fit(primary: str, tested: dict[str, float]) -> dict[str, Any]:
@@ -195,3 +184,19 @@ def _calibration(scored: Scored) -> dict[str, Any] | None:
         return None
     bins = calibration.curve(scored)
     return {"error": calibration.error(bins), "words": calibration.words(bins)}
+
+
+def main(sections: Sections) -> None:
+    """Write the test metrics with their intervals, and all that is found about the model."""
+    exam = sit(sections.problem, sections.seed)
+    names, scored, seed = exam.problem.metrics.names, exam.scored, exam.seed
+    stable = None
+    if "stability" in names:
+        stable = metrics.stability(exam.fitted, exam.rows.table, scored.labels, seed=seed)
+    bounds = intervals([name for name in names if name != "stability"], scored, seed=seed)
+    weights = importance(exam.fitted, exam.rows, exam.problem.metrics.primary, seed)
+    io.write_json(metrics.score(names, scored, stability=stable), paths.TEST_METRICS)
+    io.write_json(bounds, paths.INTERVALS)
+    io.write_json(findings(exam, weights, bounds), paths.FINDINGS)
+    io.write_table(predictions(exam.test, scored, exam.schema.classes), paths.PREDICTIONS)
+    write_plots(plots.tables(scored, exam.schema.classes, weights, seed))
