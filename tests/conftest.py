@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mlworkflow.stages.__main__ import FIXED
+
+os.environ.update(FIXED)  # before NumPy is imported: tests compute as the stages do, a thread each
+
 import pandas as pd
 import pytest
 

@@ -24,8 +24,7 @@ are in tests/test_intervals.py; the truth is the metric of a million rows):
 - three classes, one rare, 200 rows: roc_auc 0.939, average_precision 0.953, log_loss 0.943, f1 0.963
 - regression, errors with heavy tails, 200 rows: rmse 0.938, mae 0.953, r2 0.945, median_absolute_error 0.944
 
-Why not the plain percentiles: on the tables of roc_auc 0.99 they held the truth 0.868 of the time (400 tables, 500
-resamples), BCa 0.920.
+Why not the plain percentiles: on the same 1000 tables of roc_auc 0.99 they held the truth 0.888 of the time, BCa 0.934.
 """
 
 from __future__ import annotations

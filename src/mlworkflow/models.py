@@ -36,9 +36,7 @@ def estimator(model: Model, task: Task, parameters: dict[str, Any] | None = None
     try:
         built: BaseEstimator = instantiate({**target.config(), **(parameters or {})})
     except InstantiationException as error:
-        raise ConfError(
-            [f"conf/model/{model.name}.yaml: {reason(error)}"], "Mend its parameters."
-        ) from error
+        raise ConfError([f"conf/model/{model.name}.yaml: {reason(error)}"], "Mend its parameters.") from error
     return built
 
 
