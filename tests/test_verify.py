@@ -240,6 +240,17 @@ def test_data_that_dvc_tracks_is_fetched_from_the_repositorys_cache(copy):
     assert "could not run: `dvc pull" in said
 
 
+def test_the_clones_own_code_runs_and_not_that_of_another_folder(tmp_path, monkeypatch):
+    for folder, value in ((tmp_path / "p/src", "committed"), (tmp_path / "other", "other")):
+        folder.mkdir(parents=True)
+        (folder / "ours_of_a_test.py").write_text(f"VALUE = {value!r}\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "p/src"))
+    code = "import ours_of_a_test; open('a.txt', 'w').write(ours_of_a_test.VALUE)"
+    folder = project(tmp_path / "p", plain=("source.txt", "a.txt", code))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "other"))
+    assert run(folder)[0] == 0
+
+
 def test_a_stage_that_fails_is_named_with_its_last_lines(tmp_path):
     code = f"from pathlib import Path; 1 / ({MARK} != 'none'); Path('a.txt').touch()"
     (tmp_path / "p").mkdir()

@@ -87,16 +87,25 @@ def dependencies_digest() -> str:
 
 def _lock_mistakes() -> list[str]:
     stamp = STAMP + dependencies_digest()
-    stale = [str(path) for path in LOCKS if not io.read_bytes(path).decode().startswith(stamp + "\n")]
+    texts = {path: io.read_bytes(path).decode() for path in LOCKS}
+    stale = [str(path) for path, text in texts.items() if not (text.startswith(stamp + "\n") and _pins(text, path))]
     return [f"{', '.join(stale)}: pyproject.toml asks for other packages now, type `make lock`"] if stale else []
+
+
+def _pins(text: str, path: Path) -> bool:
+    """Return whether the lock pins every package that pyproject.toml asks for by name."""
+    project = tomllib.loads(io.read_bytes(PYPROJECT).decode())["project"]
+    asked = project["dependencies"] + (project["optional-dependencies"]["dev"] if LOCKS[path] else [])
+    names = {re.split(r"[^\w.-]", line)[0].lower().replace(".", "-").replace("_", "-") for line in asked}
+    return names <= set(re.findall(r"^([\w.-]+)==", text, flags=re.MULTILINE))
 
 
 def lock() -> str:
     """Resolve the dependencies anew for every system and Python, with hashes and without any index address."""
-    flags = "--universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet"
+    flags = "--universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header"
     for path, extra in LOCKS.items():
         command = [sys.executable, "-m", "uv", "pip", "compile", *flags.split(), "--python-version", "3.11", *extra]
-        done = subprocess.run([*command, str(PYPROJECT), "-o", "-"], capture_output=True, text=True, check=False)
+        done = subprocess.run([*command, str(PYPROJECT)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise ProjectError(
                 f"the dependencies must resolve, but uv says:\n{done.stderr.strip()}\nMend pyproject.toml."

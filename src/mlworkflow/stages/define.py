@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlworkflow import conf, io, paths
 from mlworkflow.errors import ConfError
+from mlworkflow.mistakes import MEND, file_mistakes, validate
 
 if TYPE_CHECKING:
     from mlworkflow.params import Sections
@@ -213,8 +214,8 @@ def check(params: dict[str, Any]) -> None:
     Raises:
         ConfError: all mistakes at once.
     """
-    if found := list(dict.fromkeys([*conf.file_mistakes(), *conf.validate(params)])):
-        raise ConfError(found, conf.MEND)
+    if found := list(dict.fromkeys([*file_mistakes(), *validate(params)])):
+        raise ConfError(found, MEND)
 
 
 def main(sections: Sections) -> None:
