@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from mlworkflow.params import Sections
 from mlworkflow.problem import Problem
 from mlworkflow.stages import define
 from tests.conftest import make_problem
+from tests.test_conf import change, copy_conf
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,9 +23,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
     """A copy of conf/ with params.yaml composed from it, as the working folder."""
-    for name in ("conf", "plugins"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(copy_conf(tmp_path))
     conf.write_params()
     return tmp_path
 
@@ -42,8 +40,7 @@ def test_define_leaves_the_page_of_the_chosen_problem(project):
 
 
 def test_define_stops_when_conf_changed_after_composing(project):
-    path = project / "conf/problem/wine.yaml"
-    path.write_text(path.read_text(encoding="utf-8") + "# more\n", encoding="utf-8")
+    change("conf/problem/wine.yaml", "name: wine", "name: vine")
     with pytest.raises(StaleParamsError, match=r"conf/problem/wine.yaml \(edited\)"):
         run()
     assert not paths.PROBLEM_PAGE.exists()
@@ -51,8 +48,7 @@ def test_define_stops_when_conf_changed_after_composing(project):
 
 def test_define_finds_slips_in_files_that_are_not_chosen_all_at_once(project):
     for file in ("conf/problem/wine.yaml", "conf/problem/digits.yaml"):
-        path = project / file
-        path.write_text(path.read_text(encoding="utf-8").replace("metrics:", "metrcs:", 1), encoding="utf-8")
+        change(file, "metrics:", "metrcs:")
     conf.write_params()  # as DVC would, which knows no schema
     with pytest.raises(ConfError) as caught:
         run()
@@ -110,8 +106,9 @@ def test_the_page_tells_all_that_the_problem_says():
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / paths.CONF / "problem").glob("*.yaml")))
-def test_each_problem_has_a_page_without_gaps(name):
-    problem = Problem.model_validate(conf.compose([f"problem={name}"], ROOT)["problem"])
+def test_each_problem_has_a_page_without_gaps(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    problem = Problem.model_validate(conf.compose([f"problem={name}"])["problem"])
     page = define.problem_page(problem)
     assert page.startswith(f"# {problem.question}")
     assert "None" not in page

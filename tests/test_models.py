@@ -24,9 +24,7 @@ FAMILIES = {
 def shelf() -> dict[str, Model]:
     """Return every model of conf/model/ as it is composed for a clustering problem, where every key is filled."""
     names = sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml"))
-    return {
-        name: Model.model_validate(conf.compose(["problem=iris", f"model={name}"], ROOT)["model"]) for name in names
-    }
+    return {name: Model.model_validate(conf.compose(["problem=iris", f"model={name}"])["model"]) for name in names}
 
 
 SHELF = shelf()

@@ -204,6 +204,7 @@ def test_a_stage_whose_outputs_are_in_git_is_run_again_too(tmp_path):
     dvc(folder, "repro", "--quiet", "--force")
     assert (folder / "dvc.lock").read_text() != lock
     git(folder, "commit", "--quiet", "-am", "an output that rests on an untracked file")
+    (folder / "a.txt").unlink()
     code, said = run(folder)
     assert code == 1
     assert "a.txt: line 1, column 1: 'marked' before, 'none' now" in said
@@ -272,7 +273,7 @@ def test_uncommitted_changes_are_left_out_and_told(steady):
     assert "not at the workspace: 1 uncommitted change left out" in said
 
 
-def test_an_older_commit_of_a_worktree_is_verified(steady, tmp_path):
+def test_a_worktree_is_verified(steady, tmp_path):
     git(steady, "worktree", "add", "--quiet", "--detach", str(tmp_path / "tree"))
     try:
         assert run(tmp_path / "tree", revision="HEAD")[0] == 0
@@ -312,7 +313,10 @@ def test_a_variation_that_this_machine_lacks_is_skipped_in_words(steady, monkeyp
 def test_temporary_folders_are_removed_and_children_end_with_it(tmp_path):
     code = (
         "from pathlib import Path; import time, os\n"
-        "if 'verify-' in os.getcwd():\n    Path('../../../started').touch()\n    time.sleep(60)\nPath('a.txt').touch()"
+        "if 'verify-' in os.getcwd():\n"
+        "    Path('../../../started').write_text(str(os.getpid()))\n"
+        "    time.sleep(60)\n"
+        "Path('a.txt').touch()"
     )
     folder = project(tmp_path / "p", plain=("source.txt", "a.txt", code))
     scratch = tmp_path / "scratch"
@@ -321,12 +325,14 @@ def test_temporary_folders_are_removed_and_children_end_with_it(tmp_path):
     before = environment() | {"TMPDIR": str(scratch), "PYTHONPATH": str(Path("src").resolve())}
     process = subprocess.Popen([sys.executable, "-c", code, str(folder)], env=before, stdout=subprocess.PIPE)
     deadline = time.monotonic() + 30
-    while not (scratch / "started").exists() and time.monotonic() < deadline:
+    while not ((scratch / "started").exists() and (scratch / "started").read_text()) and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert [path.name for path in scratch.iterdir()] == ["started"]
     assert process.returncode != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((scratch / "started").read_text()), 0)
 
 
 def parquet(**columns):

@@ -68,3 +68,55 @@ def test_each_problem_runs_to_its_verdict_and_its_bundle_scores_raw_rows(project
     run(project, "mlworkflow", "predict", str(tmp_path / "rows.csv"), "-o", str(tmp_path / "out.csv"))
     assert len(pd.read_csv(tmp_path / "out.csv")) == len(raw)
     restore(project)
+
+
+def edits() -> list[str]:
+    """Return a file of each group of conf/, chosen and not, and one that is new."""
+    groups = sorted(path.name for path in (ROOT / "conf").iterdir() if path.is_dir())
+    files = [
+        f"conf/{group}/{path.name}" for group in groups for path in sorted((ROOT / "conf" / group).glob("*.yaml"))[:2]
+    ]
+    return ["conf/config.yaml", *files, "conf/model/new.yaml"]
+
+
+def stops_and_names(project: Path, name: str) -> None:
+    """Edit a file of conf/, and see that `dvc repro` stops and names it; then take the edit back."""
+    path = project / name
+    before = path.read_bytes() if path.exists() else None
+    path.write_bytes((before or b"name: new\n") + b"\n# an edit\n")
+    said = run(project, "dvc", "repro", code=None)
+    assert name in said
+    assert "mlworkflow compose" in said
+    assert "up to date" not in said
+    if before is None:
+        path.unlink()
+    else:
+        path.write_bytes(before)
+
+
+def test_an_edit_of_conf_stops_the_run_and_is_named(project):
+    for name in edits():
+        stops_and_names(project, name)
+    restore(project)
+
+
+def test_an_edit_of_conf_after_an_experiment_stops_the_run_too(project):
+    run(project, "dvc", "exp", "run", "-S", "search=none", "-S", "model.classification.C=0.5")
+    for name in edits():
+        stops_and_names(project, name)
+    restore(project)
+
+
+def test_an_edit_that_was_composed_runs_with_the_edit(project):
+    path = project / "conf/monitor/default.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("fewest_rows: 50", "fewest_rows: 60"), encoding="utf-8")
+    run(project, "mlworkflow", "compose")
+    assert "Running stage 'monitor'" in run(project, "dvc", "repro")
+    restore(project)
+
+
+def test_a_params_file_edited_by_hand_stops_the_run(project):
+    path = project / "params.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("seed: 42", "seed: 43"), encoding="utf-8")
+    assert "params.yaml" in run(project, "dvc", "repro", code=None)
+    restore(project)

@@ -25,8 +25,6 @@ from mlworkflow.mistakes import MEND, file_mistakes, syntax_mistakes, validate
 from mlworkflow.params import family
 from mlworkflow.problem import Task
 
-# ---- composing -------------------------------------------------------------------------------------------------------
-
 
 def compose_text(overrides: Sequence[str] = ()) -> str:
     """Return the text of params.yaml for conf/ and `overrides`, byte for byte as DVC writes it.
@@ -122,17 +120,18 @@ def _compositions() -> Iterator[list[str]]:
     """Yield overrides that choose each file of each group: every problem as it comes, then each file none chose."""
     chosen = [choice for problem in names("problem") for choice in _usual(problem).items()]
     yield from ([f"problem={problem}"] for problem in names("problem"))
-    for group, name in [(group, name) for group in GROUPS for name in names(group) if group != "problem"]:
-        problem = [f"problem={able}" for able in _able_problems(name)[:1]] if group == "model" else []
-        if (group, name) not in chosen and (problem or group != "model"):
-            yield [*problem, f"{group}={name}"]
+    left = [(group, name) for group in GROUPS for name in names(group) if (group, name) not in chosen]
+    yield from ([f"{group}={name}"] for group, name in left if group not in ("problem", "model"))
+    for model in [name for group, name in left if group == "model"]:
+        able = [problem for problem in names("problem") if _does(model, problem)]
+        yield from ([f"problem={problem}", f"model={model}"] for problem in able[:1])
 
 
-def _able_problems(model: str) -> list[str]:
-    """Return the problems that the model can do."""
-    tasks = {problem: content(file_of("problem", problem)).get("task") for problem in names("problem")}
-    known = {problem: family(task) for problem, task in tasks.items() if task in get_args(Task)}
-    return [problem for problem, kind in known.items() if content(file_of("model", model)).get(kind)]
+def _does(model: str, problem: str) -> bool:
+    """Return whether the model has an estimator for the problem's task, judging by their files alone."""
+    families: dict[str, str] = {task: family(task) for task in get_args(Task)}
+    task = str(content(file_of("problem", problem)).get("task"))
+    return bool(content(file_of("model", model)).get(families.get(task, "")))
 
 
 def _told() -> str:
@@ -140,15 +139,14 @@ def _told() -> str:
     return " ".join(f"{group}={name}" for group, name in _choices(_params()).items())
 
 
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any], most: int = 12) -> list[str]:
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return a line for each choice or key that is another one now; values set by hand or by -S show up here."""
     chosen, now = _choices(before), _choices(after)
     skipped = {"fingerprint", *(group for group in now if chosen.get(group) != now[group])}
     old = chosen | _flat({key: before[key] for key in before if key not in skipped})
     new = now | _flat({key: after[key] for key in after if key not in skipped})
     keys = [key for key in (old | new if before else ()) if old.get(key) != new.get(key)]
-    lines = [f"  {key}: {old.get(key, '(not there)')} -> {new.get(key, '(not there)')}" for key in keys[:most]]
-    return [*lines, f"  and {len(keys) - most} more: git diff params.yaml"] if len(keys) > most else lines
+    return [f"  {key}: {old.get(key, '(not there)')} -> {new.get(key, '(not there)')}" for key in keys]
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,14 @@ GROUPS: dict[str, type[Strict]] = {
     if isinstance(field.annotation, type) and issubclass(field.annotation, Strict)
 }
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_run = lru_cache(runpy.run_path)
 _DATE, _NUMBER, _MERGE = "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:float", "tag:yaml.org,2002:merge"
 
 
 class _Loader(LOADER):  # type: ignore[misc]
     """Like OmegaConf's, it reads 1e-3 as a number and a date as text, and takes no key twice."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012
+    yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _DATE]
         for first, resolvers in LOADER.yaml_implicit_resolvers.items()
     }
@@ -47,14 +49,7 @@ _Loader.add_implicit_resolver(_NUMBER, re.compile(r"^[-+]?(\d[\d_]*)(\.\d*)?[eE]
 
 def plugin() -> dict[str, Any]:
     """Return the functions of the Hydra plugin that makes the fingerprint; DVC loads the same file."""
-    return _functions(PLUGIN.resolve())
-
-
-@lru_cache
-def _functions(path: Path) -> dict[str, Any]:
-    functions: dict[str, Any] = {"__file__": str(path), "__name__": path.stem}
-    exec(compile(io.read_bytes(path), path, "exec"), functions)
-    return functions
+    return _run(str(PLUGIN.resolve()))
 
 
 def fingerprints() -> dict[str, str]:
@@ -89,13 +84,11 @@ def read(path: Path) -> tuple[Any, str]:
     """Return (what a file says, nothing), or (None, where and why it is no YAML)."""
     try:
         return yaml.load(io.read_bytes(path), Loader=_Loader), ""
-    except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        return None, f"{path.as_posix()}{line}: it is no YAML here: {error.problem or error.context}"
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return None, f"{path.as_posix()}: it is no YAML: {' '.join(str(error).split())}"
-    except UnreadableError as error:
-        return None, f"{path.as_posix()}: {error}"
+    except (yaml.YAMLError, UnicodeDecodeError, UnreadableError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        told = getattr(error, "problem", None) or " ".join(str(error).split())
+        return None, f"{path.as_posix()}{line}: it is no YAML here: {told}"
 
 
 def content(path: Path) -> dict[str, Any]:

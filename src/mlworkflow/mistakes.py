@@ -22,14 +22,11 @@ from mlworkflow import paths
 from mlworkflow.conffiles import CONFIG, GROUPS, absent, choices, content, file_of, files, inherits, names, read
 from mlworkflow.errors import nearest
 from mlworkflow.params import Params, family
-from mlworkflow.problem import Strict
+from mlworkflow.problem import Problem, Strict
 from mlworkflow.question import problem_mistakes
 from mlworkflow.targets import target_mistakes
 
 MEND = "Mend this, then run again (`mlworkflow compose` writes params.yaml anew)."
-
-
-# ---- one file --------------------------------------------------------------------------------------------------------
 
 
 def syntax_mistakes() -> list[str]:
@@ -48,41 +45,31 @@ def file_mistakes() -> list[str]:
 
 def _mistakes_in(raw: Any, path: Path) -> list[str]:
     """Return the mistakes of one readable file."""
-    group = path.parent.name
-    if path != CONFIG and group not in GROUPS:
+    if path != CONFIG and path.parent.name not in GROUPS:
         return []
     if not isinstance(raw, dict):
         return [f"it must hold keys with values, but is {_shown(raw)}"]
+    section, wrong = _parsed(raw, Params if path == CONFIG else GROUPS[path.parent.name])
+    partial = path == CONFIG or inherits(raw)
     found = [] if isinstance(raw.get("defaults", []), list) else ["defaults must be a list"]
     found += [f"defaults: {told}" for choice in choices(path).items() if (told := absent(*choice))]
-    if path == CONFIG:
-        return found + _section_mistakes(raw, Params, partial=True)
-    found += _section_mistakes(raw, GROUPS[group], partial=inherits(raw))
-    if raw.get("name", path.stem) != path.stem:
-        found.append(f"name must be that of the file, {path.stem!r}, but is {raw['name']!r}")
-    problem = _parsed(_own(raw), GROUPS[group])[0] if group == "problem" else None
-    return [*found, *target_mistakes(raw), *(problem_mistakes(problem) if problem else [])]
-
-
-def _section_mistakes(raw: dict[str, Any], model: type[Strict], partial: bool) -> list[str]:
-    """Return what does not fit the keys and types; a value to be interpolated may be anything, a partial file lacks."""
-    return [
+    found += [
         f"{_dotted(loc)} {told}"
-        for loc, value, told in _parsed(_own(raw), model)[1]
+        for loc, value, told in wrong
         if not _interpolated(value) and not (partial and told == "is missing")
     ]
-
-
-def _own(raw: dict[str, Any]) -> dict[str, Any]:
-    """Return what a file says of its section; the other keys are for Hydra."""
-    return {key: value for key, value in raw.items() if key not in ("defaults", "hydra")}
+    if raw.get("name", path.stem) != path.stem:
+        found.append(f"name must be that of the file, {path.stem!r}, but is {raw['name']!r}")
+    return [*found, *target_mistakes(raw), *(problem_mistakes(section) if isinstance(section, Problem) else [])]
 
 
 def _interpolated(value: Any) -> bool:
+    """Return whether only Hydra knows the value, so that it may be anything."""
     return isinstance(value, str) and "${" in value
 
 
 def _dotted(loc: Iterable[Any]) -> str:
+    """Return a place as -S takes it."""
     return ".".join(map(str, loc))
 
 
@@ -91,7 +78,7 @@ def _dotted(loc: Iterable[Any]) -> str:
 
 def validate(composed: Mapping[str, Any]) -> list[str]:
     """Return all mistakes of one composition in plain sentences, each with the file that holds it."""
-    params, wrong = _parsed(dict(composed), Params)
+    params, wrong = _parsed(composed, Params)
     if params is None:
         return [f"{_place(loc, value, told, composed)} {told}" for loc, value, told in wrong]
     file = {group: file_of(group, composed[group]["name"]).as_posix() for group in GROUPS}
@@ -144,10 +131,10 @@ _KINDS = {
 _BRANCHES = ("str", "int", "float", "bool", "[key]")  # parts of a place that name a type, not a key
 
 
-def _parsed(raw: dict[str, Any], model: type[Strict]) -> tuple[Any, list[tuple[tuple[Any, ...], Any, str]]]:
+def _parsed(raw: Mapping[str, Any], model: type[Strict]) -> tuple[Any, list[tuple[tuple[Any, ...], Any, str]]]:
     """Return (section, nothing), or (None, [(place, value, sentence)]); the branches of a union count as one place."""
     try:
-        return model.model_validate(raw), []
+        return model.model_validate({key: raw[key] for key in raw if key not in ("defaults", "hydra")}), []
     except ValidationError as error:
         errors: list[Any] = error.errors()
     found: dict[tuple[Any, ...], list[Any]] = {}
@@ -171,12 +158,9 @@ def _sentence(errors: list[Any], model: type[Strict]) -> str:
         return "is missing"
     if first["type"] == "extra_forbidden":
         return f"is no key here{nearest(str(first['loc'][-1]), _keys(model, first['loc']))}"
-    if first["type"] == "value_error":
-        return f"cannot be so: {first['ctx']['error']}"
-    if first["type"] == "literal_error":
-        words = re.findall(r"'([^']*)'", first["ctx"]["expected"])
-        return f"must be one of {', '.join(words)}, but is {value}{nearest(str(first['input']), words)}"
-    return f"{first['msg'].replace('Input should', 'must')}, but is {value}"
+    told = first["msg"].replace("Input should", "must").replace("Value error,", "cannot be so:")
+    words = re.findall(r"'([^']*)'", told) if first["type"] == "literal_error" else []
+    return f"{told}, but is {value}{nearest(str(first['input']), words)}"
 
 
 def _shown(value: Any) -> str:

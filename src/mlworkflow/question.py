@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 
 from mlworkflow.errors import nearest
 from mlworkflow.metrics import METRICS, metrics_for
 from mlworkflow.problem import Problem, Value
+
+_OTHER_ROLES = ("data.hidden", "data.key", "data.group", "data.time", "split.column")
 
 
 def problem_mistakes(problem: Problem) -> list[str]:
@@ -26,7 +29,7 @@ def _metric_mistakes(problem: Problem) -> list[str]:
     named = {
         "metrics.primary": [problem.metrics.primary],
         "metrics.also": problem.metrics.also,
-        "constraints.metrics": problem.constraints.metrics,
+        "constraints.metrics": [*problem.constraints.metrics],
         "reference.human.metric": [human.metric] if human else [],
     }
     return [
@@ -58,18 +61,12 @@ def _role_mistakes(problem: Problem) -> list[str]:
 
 def _column_mistakes(problem: Problem) -> list[str]:
     """Return the other roles that the target has, and the ranges whose low end is above their high end."""
-    data = problem.data
-    others = {
-        "data.hidden": data.hidden,
-        "data.key": data.key,
-        "data.group": [data.group],
-        "data.time": [data.time],
-        "split.column": [problem.split.column],
-    }
-    twice = [key for key, columns in others.items() if data.target is not None and data.target in columns]
-    return [f"data.target {data.target!r} cannot be in {key} too" for key in twice] + [
+    target = problem.data.target
+    roles = {key: attrgetter(key)(problem) for key in _OTHER_ROLES if target}
+    twice = [key for key, named in roles.items() if target == named or (isinstance(named, list) and target in named)]
+    return [f"data.target {target!r} cannot be in {key} too" for key in twice] + [
         f"data.ranges: {column!r} must go from low to high, but goes from {low} to {high}"
-        for column, (low, high) in data.ranges.items()
+        for column, (low, high) in problem.data.ranges.items()
         if low is not None and high is not None and low > high
     ]
 

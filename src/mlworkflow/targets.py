@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
@@ -94,18 +95,13 @@ def _refused(target: str, arguments: tuple[str, ...]) -> list[str]:
 def _module(dotted: str) -> tuple[ModuleSpec | None, list[str]]:
     """Return (the innermost module of a dotted name, the names that follow); no parent package is imported."""
     first, *rest = dotted.split(".")
-    try:
-        spec = find_spec(first)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None:
-        return None, [first, *rest]
-    while rest and spec.submodule_search_locations:
+    spec = find_spec(first)
+    while spec and rest and spec.submodule_search_locations:
         inner = PathFinder.find_spec(f"{spec.name}.{rest[0]}", list(spec.submodule_search_locations))
         if inner is None:
             break
         spec, rest = inner, rest[1:]
-    return spec, rest
+    return spec, rest if spec else [first, *rest]
 
 
 def _source(spec: ModuleSpec) -> str:
@@ -120,10 +116,9 @@ def _arguments(spec: ModuleSpec, name: str, depth: int = 0) -> tuple[list[str], 
     if depth > 6:  # a class may have its own name as its base
         return None
     if block := re.search(rf"^(?:class|def) {name}\b.*?(?=^[^\s)#]|\Z)", text, re.MULTILINE | re.DOTALL):
-        try:
+        with suppress(SyntaxError):
             return _taken(ast.parse(block[0]).body[0], spec, depth)
-        except SyntaxError:
-            return None
+        return None
     listed = rf"(?:\([^)]*?\b{name}\b|[^(\n]*?\b{name}\b)"
     if imported := re.search(rf"^\s*from +([.\w]+) +import +{listed}", text, re.MULTILINE):
         package = spec.name if spec.submodule_search_locations else spec.name.rpartition(".")[0]

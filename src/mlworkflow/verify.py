@@ -556,8 +556,6 @@ def _commit(root: Path, revision: str) -> str:
     """Return the hash of the commit that `revision` names."""
     if _git(root, "rev-parse", "--git-dir").returncode:
         raise RevisionError(revision, f"cannot be looked up: {root} is in no Git repository", "Type `git init`.")
-    if revision.startswith("-"):
-        raise RevisionError(revision, "is no name of a commit", "Type `git log --oneline`.")
     found = _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     if found.returncode:
         if _git(root, "rev-parse", "--verify", "--quiet", "HEAD").returncode:

@@ -1,0 +1,136 @@
+"""Each mistake in conf/ is told in plain words with its file, chosen or not, all at once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mlworkflow import conf
+from mlworkflow.errors import ConfError
+from mlworkflow.mistakes import file_mistakes, validate
+from tests.test_conf import change, copy_conf
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path, monkeypatch) -> Path:
+    """A copy of conf/ to break, as the working folder."""
+    monkeypatch.chdir(copy_conf(tmp_path))
+    return tmp_path
+
+
+# ---- files, chosen or not
+
+SLIPS = {
+    "problem/wine": [
+        ("metrics:", "metrcs:", "metrcs is no key here, did you mean 'metrics'?"),
+        ("  primary:", "  primry:", "metrics.primry is no key here, did you mean 'primary'?"),
+        ("question:", "asked: 1\nquestion:", "asked is no key here, did you mean 'asked_by'?"),
+        ("task: multiclass", "task: multclass", "but is 'multclass', did you mean 'multiclass'?"),
+        ("folds: 5", "folds: 1", "split.folds must be greater than or equal to 2, but is 1"),
+        ("folds: 5", "folds: five", "split.folds must be a whole number, but is 'five'"),
+        ("scheme: hash", "scheme: column", "split cannot be so: the scheme 'column' needs the name of the column"),
+        ("alcohol: [0, 100]", "alcohol: [0]", "data.ranges.alcohol"),
+        ("alcohol: [0, 100]", "alcohol: [low, 9]", "data.ranges.alcohol.0 must be a number, but is 'low'"),
+        ("name: wine\nq", "name: whine\nq", "name must be that of the file, 'wine', but is 'whine'"),
+        ("primary: log_loss", "primary: logloss", "'logloss' is no metric, did you mean 'log_loss'?"),
+        ("class_2: -200}", "clas_2: -200}", "'clas_2' is no class, did you mean 'class_2'?"),
+        ("snapshot: conf/problem/wine", "snapshot: data/wine", "data/wine.yaml is not there"),
+        ("  name: wine", "  nam: wine", "source.nam is no argument of mlworkflow.sources.bundled"),
+    ],
+    "problem/digits": [("model: random_forest", "model: forest", "conf/model/forest.yaml is not there")],
+    "model/linear": [("    alpha: {", "    alfa: {", "space.regression.alfa is no argument of sklearn.linear_model")],
+    "model/kmeans": [("scaling:", "scalign:", "wants.scalign is no key here, did you mean 'scaling'?")],
+    "search/random": [
+        ("batch: 4", "batch: 0", "batch must be greater than or equal to 1, but is 0"),
+        ("seed: $", "sed: $", "sampler.sed is no argument of optuna.samplers.RandomSampler"),
+    ],
+    "monitor/default": [("psi: 0.25", "psi: much", "psi must be a number, but is 'much'")],
+    "config": [
+        ("seed:", "sead:", "sead is no key here, did you mean 'seed'?"),
+        ("model: linear", "model: linaer", "conf/model/linaer.yaml is not there, did you mean 'linear'?"),
+    ],
+}
+ROWS = [(f"conf/{file}.yaml", *slip) for file, slips in SLIPS.items() for slip in slips]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "told"), ROWS, ids=[f"{row[0]}: {row[2]}" for row in ROWS])
+def test_a_slip_in_any_file_is_told_with_the_file(file, old, new, told):
+    change(file, old, new)
+    found = file_mistakes()
+    assert any(line.startswith(f"{file}: ") and told in line for line in found), found
+
+
+def test_all_mistakes_of_all_files_are_told_at_once():
+    change("conf/problem/wine.yaml", "metrics:", "metrcs:")
+    change("conf/problem/digits.yaml", "folds: 5", "folds: five")
+    change("conf/search/random.yaml", "batch: 4", "batch: 0")
+    change("conf/search/random.yaml", "seed: $", "sed: $")
+    assert sorted(file_mistakes()) == [
+        "conf/problem/digits.yaml: split.folds must be a whole number, but is 'five'",
+        "conf/problem/wine.yaml: metrcs is no key here, did you mean 'metrics'?",
+        "conf/problem/wine.yaml: metrics is missing",
+        "conf/search/random.yaml: batch must be greater than or equal to 1, but is 0",
+        "conf/search/random.yaml: sampler.sed is no argument of optuna.samplers.RandomSampler, did you mean 'seed'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name: a\n  b: [\n", "conf/model/broken.yaml, line 2: it is no YAML here"),
+        ("name: broken\nname: twice\n", "conf/model/broken.yaml, line 2: it is no YAML here: 'name' is there twice"),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_named_with_the_line(root, text, told):
+    (root / "conf/model/broken.yaml").write_text(text, encoding="utf-8")
+    assert any(told in line for line in conf.validate_all())
+    with pytest.raises(ConfError, match=re.escape(told)):
+        conf.compose([])
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "word\n"])
+def test_a_file_without_keys_is_named(root, text):
+    (root / "conf/model/empty.yaml").write_text(text, encoding="utf-8")
+    assert any(line.startswith("conf/model/empty.yaml: it must hold keys") for line in file_mistakes())
+
+
+def test_numbers_and_dates_are_read_as_hydra_reads_them(root):
+    change("conf/problem/wine.yaml", "least_gain: 0.01", "least_gain: 1e-2")
+    change("conf/problem/wine.yaml", "name: wine\nquestion: From", "name: wine\nquestion: 2024-01-31 #")
+    assert file_mistakes() == []
+    composed = conf.compose(["problem=wine"])
+    assert (composed["problem"]["metrics"]["least_gain"], composed["problem"]["question"]) == (0.01, "2024-01-31")
+
+
+def test_a_problem_may_inherit_from_another(root):
+    (root / "conf/problem/again.yaml").write_text(
+        "# Wine again\ndefaults: [wine, _self_]\nname: again\nsplit: {folds: 3}\n", encoding="utf-8"
+    )
+    assert file_mistakes() == []
+    assert conf.compose(["problem=again"])["problem"]["split"]["folds"] == 3
+
+
+# ---- one composition
+
+
+def test_an_override_that_is_wrong_is_not_blamed_on_the_file(root):
+    found = validate(conf.compose(["problem.split.folds=1", "+problem.metrcs=x"]))
+    assert "params.yaml: problem.split.folds must be greater than or equal to 2, but is 1" in found
+    assert "params.yaml: problem.metrcs is no key here, did you mean 'metrics'?" in found
+
+
+def test_a_model_that_cannot_do_the_task_is_told_with_those_that_can(root):
+    found = validate(conf.compose(["problem=iris", "model=linear"]))
+    assert len(found) == 1
+    assert found[0].endswith(
+        "has no estimator for clustering, the task of conf/problem/iris.yaml; those that have: model=kmeans"
+    )
+    assert validate(conf.compose(["problem=wine", "model=kmeans"])) != []
+
+
+def test_a_slip_in_the_defaults_is_told_once(root):
+    change("conf/config.yaml", "  split: {}", "  splt: {}")
+    expected = ["conf/config.yaml: problem.splt is no key here, did you mean 'split'?"]
+    assert validate(conf.compose([])) == file_mistakes() == expected

@@ -1,0 +1,65 @@
+"""A problem that cannot be asked is told by its key before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlworkflow.question import problem_mistakes
+from tests.conftest import make_problem
+
+CLUSTERS = {"task": "clustering", "clusters": 3, "metrics": {"primary": "silhouette", "also": []}}
+NUMBER = {"task": "regression", "metrics": {"primary": "rmse", "also": []}}
+COST = {"unit": "EUR", "outcomes": {"yes": {"yes": 1, "no": -1}, "no": {"yes": -1, "no": 0}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"metrics": {"also": ["rmse"]}}, "metrics.also: rmse does not fit the task binary"),
+        (
+            {"constraints": {"metrics": {"recal": 1}}},
+            "constraints.metrics: 'recal' is no metric, did you mean 'recall'?",
+        ),
+        (
+            {"reference": {"human": {"metric": "r2", "figure": 1, "source": "a"}}},
+            "reference.human.metric: r2 does not fit",
+        ),
+        ({"data": {"target": None}}, "data.target is missing"),
+        ({"data": {"positive": None}}, "data.positive is missing"),
+        ({**NUMBER, "data": {"positive": "yes"}}, "data.positive is for the task binary, not for regression"),
+        ({"clusters": 3}, "clusters is for the task clustering, not for binary"),
+        ({**CLUSTERS, "data": {"positive": None}}, "data.target must be null"),
+        ({**CLUSTERS, "clusters": None, "data": {"target": None, "positive": None}}, "clusters is missing"),
+        ({**CLUSTERS, "clusters": 1, "data": {"target": None, "positive": None}}, "clusters must be 2 or more"),
+        ({"split": {"scheme": "time"}}, "data.time is missing"),
+        ({"data": {"hidden": ["left"]}}, "data.target 'left' cannot be in data.hidden too"),
+        ({"data": {"key": ["left"]}}, "data.target 'left' cannot be in data.key too"),
+        ({"data": {"ranges": {"age": [9, 1]}}}, "data.ranges: 'age' must go from low to high"),
+        ({"value": {"unit": "EUR", "over": -1}}, "value.over is for the task regression"),
+        ({"value": {"unit": "EUR"}}, "value.outcomes is missing"),
+        ({**NUMBER, "data": {"positive": None}, "value": COST}, "value.outcomes is for classes"),
+        (
+            {**CLUSTERS, "data": {"target": None, "positive": None}, "value": COST},
+            "value: a clustering has no outcomes",
+        ),
+        ({"data": {"positive": "ja"}, "value": COST}, "value.outcomes lacks the positive class 'ja'"),
+        (
+            {"value": {"unit": "EUR", "outcomes": {"yes": {"yes": 1}}}},
+            "value.outcomes must have two classes, but has 1",
+        ),
+        ({"snapshot": "/tmp/customers.csv"}, "snapshot must be a path inside the repository"),
+        ({"snapshot": "other.csv"}, "snapshot: the file other.csv is not there"),
+    ],
+)
+def test_a_problem_that_cannot_be_asked_is_told(tmp_path, monkeypatch, changes, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "customers.csv").touch()
+    found = problem_mistakes(make_problem(**changes))
+    assert len(found) == 1
+    assert found[0].startswith(told)
+
+
+def test_a_problem_that_can_be_asked_has_no_mistakes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "customers.csv").touch()
+    assert problem_mistakes(make_problem(value=COST)) == []
