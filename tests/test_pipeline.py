@@ -60,7 +60,7 @@ def test_a_module_that_only_a_config_names_is_a_dep(copy):
         '"""Our own source."""\n\n\ndef customers():\n    """Return the customers."""\n'
     )
     (copy / "conf/problem/crm.yaml").write_text("name: crm\nsource: {_target_: mlworkflow.crm.customers}\n")
-    assert mistakes(copy) == ["collect: add the dep src/mlworkflow/crm.py"]
+    assert "collect: add the dep src/mlworkflow/crm.py" in mistakes(copy)
 
 
 def test_rewiring_mends_what_is_wrong_and_keeps_the_comments(copy):

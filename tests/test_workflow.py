@@ -41,7 +41,7 @@ def test_the_exit_code_of_decide_is_the_verdict(project):
 
 
 def test_another_model_is_compared_by_dvc(project):
-    run(project, "dvc", "exp", "run", "-n", "forest", "-S", "model=random_forest")
+    run(project, "dvc", "exp", "run", "-n", "forest", "-S", "model=random_forest", "-S", "search=none")
     assert "random_forest" in run(project, "dvc", "params", "diff")
     assert "roc_auc" in run(project, "dvc", "metrics", "diff")
     assert "roc_auc" in run(project, "dvc", "exp", "diff", "HEAD", "forest")

@@ -233,8 +233,10 @@ def _manifest(content: bytes | None) -> dict[str, Any]:
     return manifest
 
 
-def load(folder: Path) -> Bundle:
+def load(folder: Path, *, pipeline: bool = True) -> Bundle:
     """Return the bundle in `folder`; its manifest is checked first, and nothing is unpickled.
+
+    Without `pipeline` it cannot predict, but needs no scikit-learn.
 
     Raises:
         UnreadableError: there is no such folder, or its pipeline is no model file.
@@ -257,7 +259,7 @@ def load(folder: Path) -> Bundle:
         ranges,
         _threshold(parts["threshold.json"], schema),
         parts["profile.json"],
-        _pipeline(contents["pipeline.skops"], manifest["files"]["pipeline.skops"]),
+        _pipeline(contents["pipeline.skops"], manifest["files"]["pipeline.skops"]) if pipeline else None,
     )
 
 

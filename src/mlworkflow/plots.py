@@ -14,13 +14,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_POINTS = 2000
+COLUMNS = {
+    "roc.csv": ["false_positive_rate", "true_positive_rate"],
+    "precision_recall.csv": ["recall", "precision"],
+    "confusion.csv": ["actual", "predicted"],
+    "calibration.csv": ["predicted", "observed", "rows"],
+    "residuals.csv": ["predicted", "residual"],
+    "clusters.csv": ["first", "second", "cluster"],
+    "importance.csv": ["column", "drop"],
+}
 
 
 def tables(scored: Scored, classes: Sequence[Any], importance: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
-    """Return file name -> table for the plots that fit the task."""
+    """Return file name -> table; plots that do not fit the task have no rows, since DVC asks for every file."""
     import pandas as pd
 
-    found = {"importance.csv": importance[["column", "drop"]]}
+    found = {name: pd.DataFrame(columns=columns) for name, columns in COLUMNS.items()}
+    found["importance.csv"] = importance[["column", "drop"]]
     if scored.probabilities is not None:
         names = np.asarray([str(name) for name in classes], dtype=object)
         said = pd.DataFrame({"actual": names[scored.truth], "predicted": names[scored.labels]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,16 @@ def module_file(name: str, root: Path) -> Path | None:
     return next(found, None)
 
 
-def imports(path: Path) -> set[str]:
-    """Return the modules that the file imports when it runs, also late inside functions; not those for types alone."""
+@cache
+def imports(code: str) -> frozenset[str]:
+    """Return the modules that `code` imports when it runs, also late inside functions; not those for types alone."""
     names: set[str] = set()
-    for node in _running(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _running(ast.parse(code)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:
@@ -40,16 +42,16 @@ def _running(tree: ast.AST) -> Iterator[ast.AST]:
         yield from _running(node)
 
 
-def closure(modules: Iterable[str], root: Path) -> dict[str, set[str]]:
+def closure(modules: Iterable[str], root: Path) -> dict[str, frozenset[str]]:
     """Return {file: all that it imports} for the project's modules reached from `modules`, packages on the way too."""
-    found: dict[str, set[str]] = {}
+    found: dict[str, frozenset[str]] = {}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
         waiting += [name.rpartition(".")[0]] if "." in name else []
         path = module_file(name, root) if name.split(".")[0] == PACKAGE else None
         if path is not None and path.as_posix() not in found:
-            found[path.as_posix()] = imports(root / path)
+            found[path.as_posix()] = imports((root / path).read_text(encoding="utf-8"))
             waiting += found[path.as_posix()]
     return found
 

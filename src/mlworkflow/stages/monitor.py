@@ -29,12 +29,16 @@ class Batch:
     problem: str | None = None
 
 
-def read_batches(folder: Path, bundle: Bundle) -> tuple[list[Batch], pd.DataFrame | None]:
-    """Return what became of each file of `folder` by its name, and the typed rows of all that could be read."""
+def files(folder: Path) -> list[Path]:
+    """Return the CSV and Parquet files of `folder` and below, in the order of their names."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+
+
+def read_batches(found: list[Path], folder: Path, bundle: Bundle) -> tuple[list[Batch], pd.DataFrame | None]:
+    """Return what became of each file by its name in `folder`, and the typed rows of all that could be read."""
     import pandas as pd
 
     told, tables = [], []
-    found = sorted(path for path in folder.glob("**/*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     for path in found:
         name = path.relative_to(folder).as_posix()
         try:
@@ -93,8 +97,9 @@ def main(sections: Sections) -> None:
     """Write the drift of all batches together, and a page about it; batches that cannot be read are named there."""
     import pandas as pd
 
-    settings, bundle = sections.monitor, load(paths.BUNDLE)
-    batches, rows = read_batches(paths.PRODUCTION, bundle)
+    settings, new = sections.monitor, files(paths.PRODUCTION)
+    bundle = load(paths.BUNDLE, pipeline=bool(new))
+    batches, rows = read_batches(new, paths.PRODUCTION, bundle)
     found = pd.DataFrame(columns=COLUMNS)
     if rows is not None:
         found = drift(bundle.profile, rows, watched(bundle.predict(rows), bundle.schema))
