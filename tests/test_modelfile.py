@@ -127,7 +127,7 @@ def test_a_type_of_another_module_is_named_and_not_built():
         modelfile.loads(modelfile.dumps({"a": Stranger(), "b": LogisticRegression()}))
 
 
-@pytest.mark.parametrize("function", [np.testing.assert_equal, os.getcwd, modelfile.dumps], ids=str)
+@pytest.mark.parametrize("function", [np.testing.assert_equal, os.getcwd, modelfile.dumps], ids=lambda f: f.__name__)
 def test_a_function_that_could_do_harm_is_refused(function):
     with pytest.raises(UntrustedModelError, match="Nothing was loaded"):
         modelfile.loads(modelfile.dumps(FunctionTransformer(function)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -120,3 +121,11 @@ def test_a_params_file_edited_by_hand_stops_the_run(project):
     path.write_text(path.read_text(encoding="utf-8").replace("seed: 42", "seed: 43"), encoding="utf-8")
     assert "params.yaml" in run(project, "dvc", "repro", code=None)
     restore(project)
+
+
+def test_every_output_is_the_same_to_the_bit_in_another_place_time_and_locale(project):
+    """Path, TZ, locale, umask, hash seed, HOME, threads and clock are all changed at once."""
+    code = "import sys; from mlworkflow.verify import verify; sys.exit(verify('HEAD', vary=['together']))"
+    said = run(project, sys.executable, "-c", code)
+    assert "identical" in said
+    assert "differ" not in said
