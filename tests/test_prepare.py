@@ -77,6 +77,16 @@ def test_a_target_of_numbers_is_coded_too(table, target):
     assert set(prepared.train["left"]) == set(prepared.test["left"]) == {0, 1}
 
 
+def test_an_infinite_target_is_no_target(table):
+    made = make_problem(
+        task="regression", data={"target": "age", "positive": None}, metrics={"primary": "rmse", "also": []}
+    )
+    table.loc[3, "age"] = "inf"
+    prepared = prepare(table, made)
+    assert line(prepared, "impossible values of age")["changed"] == 1
+    assert line(prepared, "rows without a target")["dropped"] == 2
+
+
 def test_a_class_without_training_rows_is_named(table, problem):
     table["left"] = ["yes"] + ["no"] * 40
     held_out = table.assign(part=["test"] + ["train"] * 40, customer=[f"k{number}" for number in range(41)])

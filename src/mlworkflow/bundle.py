@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from mlworkflow import io
 from mlworkflow.errors import ConfError, DamagedBundleError, TableError, UnreadableError, UnwritableError, nearest
 from mlworkflow.features import Feature, add_features, build
-from mlworkflow.schema import Schema, cast
+from mlworkflow.schema import Schema, cast, impossible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,7 +93,7 @@ class Bundle:
         """
         import pandas as pd
 
-        from mlworkflow.models import inputs
+        from mlworkflow.models import inputs, probabilities
 
         rows = inputs(add_features(self.typed(table), self.features), self.wide)
         names = [f"probability_{name}" for name in self.schema.classes]
@@ -101,7 +101,7 @@ class Bundle:
             return pd.DataFrame(columns=["prediction", *names], index=table.index, dtype="float64")
         if not self.schema.classes:
             return pd.DataFrame({"prediction": self.pipeline.predict(rows)}, index=table.index)
-        said = self.pipeline.predict_proba(rows).astype("float64")
+        said = probabilities(self.pipeline, rows)
         columns = {name: said[:, code] for code, name in enumerate(names)}
         return pd.DataFrame({"prediction": self._words(said), **columns}, index=table.index)
 
@@ -130,17 +130,9 @@ def watched(predictions: pd.DataFrame, schema: Schema) -> pd.Series | None:
 
 def possible(table: pd.DataFrame, ranges: Ranges) -> pd.DataFrame:
     """Return the typed table with infinite numbers and those outside `ranges` made missing, as prepare does."""
-    import numpy as np
-
-    changed: dict[str, pd.Series] = {}
-    for name in map(str, table.select_dtypes("number")):
-        low, high = ranges.get(name, (None, None))
-        values = table[name]
-        bad = np.isinf(values)
-        bad |= values < low if low is not None else False
-        bad |= values > high if high is not None else False
-        changed[name] = values.mask(bad)
-    return table.assign(**changed)
+    names = [str(name) for name in table.select_dtypes("number")]
+    limits = {name: ranges.get(name, (None, None)) for name in names}
+    return table.assign(**{name: table[name].mask(impossible(table[name], limits[name])) for name in names})
 
 
 def versions() -> dict[str, str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mlworkflow import metrics
 from mlworkflow.metrics import Scored
+from mlworkflow.models import inputs, probabilities
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +47,6 @@ class Rows:
 
 def rows_of(table: pd.DataFrame, schema: Schema, task: Task) -> Rows:
     """Return the rows of a features table as a pipeline takes them."""
-    from mlworkflow.models import inputs
-
     target = None if schema.target is None else table[schema.target].to_numpy()
     return Rows(inputs(table, schema), target, task)
 
@@ -61,9 +60,8 @@ def predict(fitted: Any, rows: Rows, threshold: Threshold | None = None) -> Scor
     if rows.task == "regression":
         labels = np.asarray(fitted.predict(rows.table), dtype=float)
         return Scored(rows.target, labels, None, columns=rows.table.shape[1])
-    probabilities = np.asarray(fitted.predict_proba(rows.table), dtype=float)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)  # float32 models miss one by a rounding
-    return Scored(rows.target, decide(probabilities, threshold), probabilities)
+    said = probabilities(fitted, rows.table)
+    return Scored(rows.target, decide(said, threshold), said)
 
 
 def decide(probabilities: np.ndarray, threshold: Threshold | None) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mlworkflow.errors import ConfError, reason
 from mlworkflow.params import Model, Wants, family
 
@@ -82,3 +84,9 @@ def inputs(table: Any, schema: Schema) -> Any:
     chosen = table[names]
     objects = {name: chosen[name].astype("object").where(chosen[name].notna(), None) for name in words}
     return chosen.assign(**objects)
+
+
+def probabilities(fitted: Any, table: Any) -> np.ndarray:
+    """Return the (n, K) probabilities that a fitted pipeline gives `table`, each row's sum exactly one."""
+    said = np.asarray(fitted.predict_proba(table), dtype=float)
+    return np.asarray(said / said.sum(axis=1, keepdims=True))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlworkflow.errors import TableError
-from mlworkflow.schema import Schema, cast, codes, describe, infer
+from mlworkflow.schema import Schema, cast, codes, describe, impossible, infer
 from mlworkflow.split import is_test
 
 if TYPE_CHECKING:
@@ -56,9 +55,9 @@ def prepare(raw: pd.DataFrame, problem: Problem) -> Prepared:
     """
     schema, ledger = infer(raw, problem), Ledger()
     table = _typed(raw, schema, ledger)
+    table = _possible(table, problem.data, ledger)
     table = _without_target(table, problem.data, ledger)
     table = _without_duplicates(table, problem.data, ledger)
-    table = _possible(table, problem.data, ledger)
     if schema.classes:
         table = table.assign(**{str(schema.target): codes(table[schema.target], schema.classes)})
     table = _in_time(table, problem, ledger)
@@ -105,21 +104,13 @@ def _without_duplicates(table: pd.DataFrame, data: Data, ledger: Ledger) -> pd.D
 
 
 def _possible(table: pd.DataFrame, data: Data, ledger: Ledger) -> pd.DataFrame:
-    limits: dict[str, Sequence[float | None]] = {
-        str(name): data.ranges.get(str(name), [None, None]) for name in table.select_dtypes("number")
-    }
-    for name, (low, high) in limits.items():
-        if name == data.target and name not in data.ranges:
-            continue
+    for name in map(str, table.select_dtypes("number")):
         values = table[name]
-        bad = np.isinf(values)
-        bad |= values < low if low is not None else False
-        bad |= values > high if high is not None else False
+        bad = impossible(values, data.ranges.get(name, (None, None)))
         if name in data.ranges or bad.any():
             examples = [str(value) for value in values[bad].unique()[:3]]
-            ledger.add(
-                f"impossible values of {name}, made missing", len(table), changed=int(bad.sum()), examples=examples
-            )
+            rule = f"impossible values of {name}, made missing"
+            ledger.add(rule, len(table), changed=int(bad.sum()), examples=examples)
             table = table.assign(**{name: values.mask(bad)})
     return table
 

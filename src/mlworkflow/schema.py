@@ -187,6 +187,17 @@ def as_word(value: Any) -> str:
     return str(value).strip()
 
 
+def impossible(values: pd.Series, limits: Sequence[float | None]) -> pd.Series:
+    """Return an (n,) bool: True for infinite numbers and those outside (low, high); None is no limit."""
+    import numpy as np
+
+    low, high = limits
+    bad: pd.Series = np.isinf(values)
+    bad |= values < low if low is not None else False
+    bad |= values > high if high is not None else False
+    return bad
+
+
 def describe(schema: Schema, rows: pd.DataFrame) -> Schema:
     """Return the schema with what `rows`, training rows, hold: shares of missing values, ranges, categories."""
     columns = [_describe_column(column, rows[column.name]) for column in schema.columns]
