@@ -32,7 +32,7 @@ def test_a_good_table_is_taken_as_it_is(table, problem, tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "No such file"),
+        (None, "no such file"),
         (b"", "No columns"),
         (b"\xff\xfe\x00a,b\n1,2\n", "utf-8"),
         (b"a,b\n1,2\n1,2,3,4\n", "line 3"),

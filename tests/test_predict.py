@@ -9,7 +9,8 @@ import pytest
 from mlworkflow import io, paths
 from mlworkflow.bundle import load
 from mlworkflow.errors import DamagedBundleError, TableError, UnreadableError
-from mlworkflow.predict import predict, read_rows
+from mlworkflow.io import read_rows
+from mlworkflow.predict import predict
 from tests.test_bundle import customers, make, question
 
 
@@ -122,7 +123,7 @@ def test_a_file_that_is_no_table_is_one_clear_error(content, name, tmp_path):
 
 
 def test_a_missing_file_and_another_suffix_are_told(tmp_path):
-    with pytest.raises(UnreadableError, match="No such file"):
+    with pytest.raises(UnreadableError, match="no such file"):
         read_rows(tmp_path / "rows.csv")
     with pytest.raises(UnreadableError, match=r"none of \.csv, \.parquet"):
         read_rows(tmp_path / "rows.xlsx")

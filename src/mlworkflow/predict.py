@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlworkflow import io, paths
-from mlworkflow.errors import TableError, UnreadableError
 from mlworkflow.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SUFFIXES = (".csv", ".parquet")
 
 
 def predict(rows: Path, out: Path, bundle: Path = paths.BUNDLE) -> str:
@@ -27,8 +24,8 @@ def predict(rows: Path, out: Path, bundle: Path = paths.BUNDLE) -> str:
     """
     from mlworkflow.bundle import load
 
-    _demand_suffix(out)
-    table = read_rows(rows)
+    io.demand_suffix(out)
+    table = io.read_rows(rows)
     scorer = load(bundle)
     said = scorer.predict(table)
     io.write_table(named(table, said, scorer.schema), out)
@@ -38,42 +35,6 @@ def predict(rows: Path, out: Path, bundle: Path = paths.BUNDLE) -> str:
     if others := scorer.other_versions():
         lines.append(f"Other packages than in training, so the numbers may differ: {'; '.join(others)}.")
     return "\n".join(lines)
-
-
-def read_rows(path: Path) -> pd.DataFrame:
-    """Return the raw rows in a CSV (words as they stand, UTF-8) or Parquet file.
-
-    Raises:
-        UnreadableError: the file is missing, empty, no table, or has another suffix.
-        TableError: a column is there twice.
-    """
-    import pandas as pd
-
-    _demand_suffix(path)
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            head = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=None, nrows=1)
-            _demand_once(path, head.iloc[0].tolist())
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-            if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first values for names of the rows
-                raise ValueError("its rows have more values than its header has names")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
-        raise UnreadableError(path, f"it is not: {reason}", "Mend the file: a header, then rows, in UTF-8.") from error
-    return table.reset_index(drop=True)
-
-
-def _demand_suffix(path: Path) -> None:
-    if path.suffix.lower() not in SUFFIXES:
-        raise UnreadableError(path, f"its suffix is none of {', '.join(SUFFIXES)}", "Save it as CSV or Parquet.")
-
-
-def _demand_once(path: Path, names: list[str]) -> None:
-    twice = sorted({str(name) for name in names if names.count(name) > 1})
-    if twice:
-        raise TableError(str(path), [f"the column {name!r} is there twice" for name in twice], "Rename one of them.")
 
 
 def named(table: pd.DataFrame, said: pd.DataFrame, schema: Schema) -> pd.DataFrame:

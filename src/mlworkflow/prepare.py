@@ -75,7 +75,7 @@ def _typed(raw: pd.DataFrame, schema: Schema, ledger: Ledger) -> pd.DataFrame:
         if (count := int(blank[column.name].sum())) > 0:
             words = [repr(word) for word in raw.loc[blank[column.name], column.name].astype(str).unique()[:3]]
             ledger.add(f"a word for missing in {column.name}", len(raw), changed=count, examples=words)
-        elif column.kind == "number" and raw[column.name].dtype.kind not in "iuf":
+        if column.kind == "number" and raw[column.name].dtype.kind not in "iuf":
             words = raw[column.name].astype(str).head(3).tolist()
             ledger.add(f"text read as numbers in {column.name}", len(raw), changed=len(raw), examples=words)
     return table

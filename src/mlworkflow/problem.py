@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Task = Literal["binary", "multiclass", "regression", "clustering"]
 Label = str | int | bool | float
+BLANKS = ("", "?", "NA", "N/A", "NaN", "nan", "null", "None")  # mean missing in every table
 
 
 class Strict(BaseModel):
@@ -39,7 +40,12 @@ class Data(Strict):
     ranges: dict[
         str, Annotated[list[float | int | None], Field(min_length=2, max_length=2)]
     ] = {}  # values outside are impossible
-    missing: list[str] = ["", "?", "NA", "N/A", "NaN", "nan", "null", "None"]  # words for a missing value
+    missing: list[str] = []  # further words for a missing value, beside BLANKS
+
+    @property
+    def blanks(self) -> list[str]:
+        """Every word that means missing."""
+        return [*BLANKS, *self.missing]
 
 
 class Split(Strict):

@@ -374,7 +374,7 @@ def _learning(facts: Facts) -> list[dict[str, Any]]:
     series = [charts.Line(words, curve["rows"], curve[name], points=True) for name, words in names.items()]
     y = f"{primary} {arrow(primary)}"
     svg = charts.lines(series, name="learning", title="Learning curve", x="training rows", y=y, whole=True)
-    caption = "Still improving at the right end: more rows would help. Far apart: it overfits."
+    caption = "If it still improves at the right end, more rows would help; if the lines are far apart, it overfits."
     return [_figure(svg, "Learning curve", caption)]
 
 

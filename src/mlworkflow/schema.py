@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["number", "category", "time"]
 Role = Literal["input", "target", "key", "group", "time", "hidden", "existing"]
+DATE = r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
+DATES: dict[str, Any] = {"errors": "coerce", "format": "ISO8601"}  # how a date is read, each row by itself
 MOST_CATEGORIES = 1000  # more are not listed in the schema
 
 
@@ -72,7 +74,7 @@ class Schema:
 def infer(table: pd.DataFrame, problem: Problem) -> Schema:
     """Return the schema of the raw `table`: kinds by what all its values can be read as, roles by the problem."""
     data = problem.data
-    blanks = list(data.missing)
+    blanks = data.blanks
     roles: dict[str, Role] = dict.fromkeys(data.hidden, "hidden")
     roles |= dict.fromkeys(data.key, "key")
     for name, role in ((problem.reference.existing, "existing"), (data.group, "group"), (data.time, "time")):
@@ -99,7 +101,12 @@ def _kind(values: pd.Series, blanks: list[str], is_time: bool) -> Kind:
     if pd.api.types.is_numeric_dtype(values):
         return "number"
     known = known_words(values, blanks)
-    return "number" if len(known) and pd.to_numeric(known, errors="coerce").notna().all() else "category"
+    if known.empty:
+        return "category"
+    if pd.to_numeric(known, errors="coerce").notna().all():
+        return "number"
+    is_date = known.str.fullmatch(DATE).all() and pd.to_datetime(known, **DATES).notna().all()
+    return "time" if is_date else "category"
 
 
 def known_words(values: pd.Series, blanks: Sequence[str]) -> pd.Series:
@@ -112,7 +119,7 @@ def _classes(table: pd.DataFrame, problem: Problem) -> list[Any]:
     """The classes of the target in the order of their codes: sorted, in a binary problem the positive one last."""
     if problem.task not in ("binary", "multiclass") or problem.data.target not in table:
         return []
-    classes = sorted(set(known_words(table[problem.data.target], problem.data.missing)), key=_number_then_word)
+    classes = sorted(set(known_words(table[problem.data.target], problem.data.blanks)), key=_number_then_word)
     if problem.task == "binary":
         classes.sort(key=lambda name: name == as_word(problem.data.positive))
     return classes
@@ -169,11 +176,7 @@ def _cast_column(values: pd.Series, column: Column, schema: Schema, found: list[
     words = words.astype("str").where(words.notna() & ~words.isin(schema.blanks))
     if column.kind == "category":
         return words
-    read = (
-        pd.to_numeric(words, errors="coerce")
-        if column.kind == "number"
-        else pd.to_datetime(words, errors="coerce", format="ISO8601")
-    )
+    read = pd.to_numeric(words, errors="coerce") if column.kind == "number" else pd.to_datetime(words, **DATES)
     bad = read.isna() & words.notna()
     for position in bad.to_numpy().nonzero()[0][:5]:
         found.append(f"{column.name!r}, row {position + 1}: {words.iloc[position]!r} is no {column.kind}")
@@ -206,6 +209,8 @@ def describe(schema: Schema, rows: pd.DataFrame) -> Schema:
 
 def _describe_column(column: Column, values: pd.Series) -> Column:
     missing = float(values.isna().mean()) if len(values) else 0.0
+    if column.role == "key":
+        return replace(column, missing=missing)  # whom the rows are about stays out of every output
     if column.kind == "category":
         categories = sorted(values.dropna().unique().tolist())
         return replace(column, missing=missing, categories=categories if len(categories) <= MOST_CATEGORIES else [])

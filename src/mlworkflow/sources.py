@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlworkflow.errors import TableError, UnreadableError, nearest
+from mlworkflow import io
+from mlworkflow.errors import TableError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,13 +47,6 @@ def file(path: str) -> pd.DataFrame:
 
     Raises:
         UnreadableError: the file is missing, empty or no table.
+        TableError: a column is there twice.
     """
-    import pandas as pd
-
-    try:
-        if path.endswith(".parquet"):
-            return pd.read_parquet(path)
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise UnreadableError(Path(path), f"it is not: {reason}", "Mend problem.source, or the file.") from error
+    return io.read_rows(Path(path))

@@ -24,8 +24,10 @@ def summary() -> str:
         "",
         *_metrics(io.read_json(paths.INTERVALS), io.read_json(paths.CV_METRICS), io.read_json(paths.TEST_METRICS)),
     ]
-    lines += ["", *_money(io.read_json(paths.FINDINGS)["money"], told), *_verdict(told)]
-    lines += ["", f"Report: {paths.INDEX_PAGE}   Data: {paths.EXPLORE_PAGE}"]
+    found = io.read_json(paths.FINDINGS)
+    lines += ["", *_money(found["money"], told), *_verdict(told), *_silent(found["threshold"])]
+    lines += ["", *_doubts(io.read_json(paths.DATA_FINDINGS)["findings"])]
+    lines += [f"Report: {paths.INDEX_PAGE}   Data: {paths.EXPLORE_PAGE}"]
     return "\n".join(wrapped for line in lines for wrapped in _wrap(line))
 
 
@@ -60,6 +62,7 @@ def _ladder(ladder: dict[str, dict[str, float]], told: dict[str, Any], cross_val
     lines = [f"Ladder, cross-validated {primary} ({_arrow(primary)})"]
     for name, values in ladder.items():
         mark = "  <- best baseline" if name == told["best_baseline"] else ""
+        mark = "  (what the model is, untuned)" if name == told["model"] else mark
         lines.append(f"  {name:<24}{number(values.get(primary)):>12}{mark}")
     return [*lines, f"  {'model: ' + told['model']:<24}{number(cross_validated.get(primary)):>12}"]
 
@@ -80,9 +83,22 @@ def _money(money: dict[str, Any] | None, told: dict[str, Any]) -> list[str]:
     gain = money["against"][rung]
     return [
         f"Worth on {money['rows']} test rows: {number(money['model'])} {money['unit']}, against {rung}: "
-        f"{number(gain['value'])} more ({number(gain['low'])} to {number(gain['high'])})",
+        f"{number(abs(gain['value']))} {'more' if gain['value'] >= 0 else 'less'} "
+        f"(interval {number(gain['low'])} to {number(gain['high'])})",
         "",
     ]
+
+
+def _silent(threshold: dict[str, Any] | None) -> list[str]:
+    if threshold is None or not threshold["silent"]:
+        return []
+    return [f"No test row is predicted {' or '.join(threshold['silent'])}."]
+
+
+def _doubts(findings: list[dict[str, Any]]) -> list[str]:
+    if not findings:
+        return []
+    return [f"Doubts about the data: {len(findings)}. The first: {findings[0]['what']}"]
 
 
 def _verdict(told: dict[str, Any]) -> list[str]:
@@ -102,14 +118,18 @@ def _gain(told: dict[str, Any]) -> str:
     if told["gain"] is None:
         return f"{told['primary']} cannot be compared on these test rows."
     return (
-        f"{told['primary']} against {told['best_baseline']} on the same test rows: {told['gain']:+.4g} better, "
+        f"{told['primary']} against {told['best_baseline']} on the same test rows: {_signed(told['gain'])}, "
         f"95% interval {number(told['gain_low'])} to {number(told['gain_high'])}; "
         f"worth having from {number(told['least_gain'])}."
     )
 
 
+def _signed(gain: float) -> str:
+    return f"{number(abs(gain))} {'better' if gain >= 0 else 'worse'}"
+
+
 def _rules(told: dict[str, Any]) -> list[str]:
-    return [
+    return [f"  {'':<10}{'rule':<44}{'kept by':>12}"] + [
         f"  {'kept' if passed else 'NOT KEPT':<10}{name:<44}{number(told['margin'].get(name)):>12}"
         for name, passed in told["passed"].items()
     ]

@@ -121,7 +121,7 @@ def numbers() -> str:
     told, tested = io.read_json(paths.DECISION), io.read_json(paths.TEST_METRICS)
     validated, ladder = io.read_json(paths.CV_METRICS), io.read_json(paths.BASELINE_METRICS)
     rungs = list(ladder)
-    lines = ["| metric | " + " | ".join(rungs) + f" | {told['model']} | {told['model']}, test rows |"]
+    lines = ["| metric | " + " | ".join(rungs) + f" | model: {told['model']} | model, test rows |"]
     lines.append("|---|" + "---:|" * (len(rungs) + 2))
     for name, value in tested.items():
         cells = [number(ladder[rung].get(name)) for rung in rungs] + [number(validated.get(name)), number(value)]

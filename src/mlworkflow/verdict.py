@@ -9,6 +9,7 @@ from typing import Any
 from mlworkflow import metrics
 from mlworkflow.problem import Problem
 
+CHANCE = "random"  # shows what luck looks like; its own luck makes it no baseline to choose
 BETTER, NO_BETTER = "better than the baseline", "no better than the baseline"
 
 
@@ -49,7 +50,7 @@ def best_baseline(facts: Facts, primary: str, own_rung: str | None) -> str:
     able: list[str] = [
         name
         for name in facts.findings["against"]
-        if name != own_rung and facts.ladder.get(name, {}).get(primary) is not None
+        if name not in (own_rung, CHANCE) and facts.ladder.get(name, {}).get(primary) is not None
     ]
     return max(able, key=lambda name: (metrics.gain(primary, facts.ladder[name][primary], 0.0), -able.index(name)))
 
@@ -59,6 +60,8 @@ def simplest_adequate(facts: Facts, problem: Problem, model: str, own_rung: str 
     for name, difference in facts.findings["against"].items():
         if name == own_rung:
             return model
+        if name == CHANCE:
+            continue
         if not beaten(difference, problem.metrics.least_gain):
             return str(name)
     return model

@@ -64,7 +64,7 @@ def _target_mistakes(target: pd.Series, problem: Problem) -> list[str]:
     import pandas as pd
 
     name = problem.data.target
-    words = known_words(target, problem.data.missing)
+    words = known_words(target, problem.data.blanks)
     if words.empty:
         return [f"the target {name!r} is missing in every row"]
     if problem.task == "regression":

@@ -167,7 +167,7 @@ def findings(exam: Exam, weights: pd.DataFrame, bounds: dict[str, Any]) -> dict[
         "shares": shares(exam.test, problem.constraints.slices),
         "importance": weights.to_dict("records"),
         "calibration": _calibration(scored),
-        "threshold": exam.decided if classes else None,
+        "threshold": _with_silent_classes(exam) if classes else None,
         "constraints": constraint_on_time(limit, exam.fitted, exam.rows),
     }
 
@@ -177,6 +177,14 @@ def _fit(primary: str, tested: dict[str, float]) -> dict[str, Any]:
     train, check = (float(curve[column].iloc[-1]) for column in ("train", "cross_validated"))
     words = fit_words(primary, train, check, tested)
     return {"train": train, "cross_validated": check, "test": tested["value"], "words": words}
+
+
+def _with_silent_classes(exam: Exam) -> dict[str, Any]:
+    """Return the threshold; its words say which classes are never predicted."""
+    said = set(exam.scored.labels.tolist())
+    silent = [str(name) for code, name in enumerate(exam.schema.classes) if code not in said]
+    words = f" No test row is predicted {' or '.join(silent)}: say in problem.value what each outcome is worth."
+    return {**exam.decided, "silent": silent, "words": exam.decided["words"] + (words if silent else "")}
 
 
 def _calibration(scored: Scored) -> dict[str, Any] | None:

@@ -11,7 +11,6 @@ from mlworkflow.bundle import Bundle, load, watched
 from mlworkflow.drift import COLUMNS, drift
 from mlworkflow.errors import ProjectError
 from mlworkflow.params import Monitor, Sections
-from mlworkflow.predict import SUFFIXES, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +30,7 @@ class Batch:
 
 def files(folder: Path) -> list[Path]:
     """Return the CSV and Parquet files of `folder` and below, in the order of their names."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in io.SUFFIXES) if folder.is_dir() else []
 
 
 def read_batches(found: list[Path], folder: Path, bundle: Bundle) -> tuple[list[Batch], pd.DataFrame | None]:
@@ -42,7 +41,7 @@ def read_batches(found: list[Path], folder: Path, bundle: Bundle) -> tuple[list[
     for path in found:
         name = path.relative_to(folder).as_posix()
         try:
-            rows = bundle.typed(read_rows(path))
+            rows = bundle.typed(io.read_rows(path))
         except ProjectError as error:
             told.append(Batch(name, 0, in_short(error)))
             continue
