@@ -27,6 +27,7 @@ SMALL = 20_000  # bytes that a process may write to one file
 
 def test_a_workflow_killed_in_each_stage_ends_with_the_same_bytes(clone):
     waiting = set(STAGES)
+    (clone / "dvc.lock").unlink()  # else stages whose outputs are all in Git have nothing to do
     for _ in STAGES:
         kill_in_first_of(clone, waiting)
     assert waiting == set()
