@@ -1,8 +1,6 @@
 """verify: a run that repeats is identical, one that does not is told with its place, and nothing is left behind."""
 
 import hashlib
-import io
-import json
 import os
 import shutil
 import signal
@@ -10,23 +8,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from mlworkflow.errors import ProjectError
-from mlworkflow.verify import (
-    Outcome,
-    RevisionError,
-    Variation,
-    difference,
-    table_of,
-    together,
-    variations,
-    verify,
-)
+from mlworkflow.recorded import RevisionError
+from mlworkflow.variations import Variation, variations
+from mlworkflow.verify import Outcome, table_of, verify
 
 STAGES = {
     "copy": (
@@ -174,7 +162,7 @@ def test_each_variation_really_varies(tmp_path, monkeypatch):
     for name in ("PYTHONHASHSEED", "OMP_NUM_THREADS", "LC_ALL", "TZ"):
         monkeypatch.delenv(name, raising=False)
     folder = project(tmp_path / "p", plain=("source.txt", "out", code))
-    monkeypatch.setattr("mlworkflow.verify.MOST_FILES", 20)
+    monkeypatch.setattr("mlworkflow.recorded.MOST_FILES", 20)
     found, said = run(folder, vary=["together"])
     assert found == 1
     wanted = ["PYTHONHASHSEED", "OMP_NUM_THREADS", "LC_ALL", "TZ", "path", "home", "umask"]
@@ -298,14 +286,9 @@ def test_a_folder_without_git_a_commit_or_a_lock_is_told(tmp_path):
         run(tmp_path)
 
 
-def test_a_variation_of_another_name_is_refused(steady):
-    with pytest.raises(ProjectError, match="there is no 'umask 07', did you mean 'umask 077'"):
-        run(steady, vary=["umask 07"])
-
-
 def test_a_variation_that_this_machine_lacks_is_skipped_in_words(steady, monkeypatch):
     absent = {"clock": Variation("clock", needs="libfaketime is not installed")}
-    monkeypatch.setattr("mlworkflow.verify.variations", lambda: absent)
+    monkeypatch.setattr("mlworkflow.variations.variations", lambda: absent)
     code, said = run(steady, vary=["clock"])
     assert (code, said) == (0, "clock: skipped: libfaketime is not installed")
 
@@ -335,46 +318,6 @@ def test_temporary_folders_are_removed_and_children_end_with_it(tmp_path):
         os.kill(int((scratch / "started").read_text()), 0)
 
 
-def parquet(**columns):
-    buffer = io.BytesIO()
-    pd.DataFrame(columns).to_parquet(buffer)
-    return buffer.getvalue()
-
-
-def archive(date=1980, **members):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as file:
-        for name, content in members.items():
-            file.writestr(zipfile.ZipInfo(f"{name}.json", (date, 1, 1, 0, 0, 0)), content)
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "name", "said"),
-    [
-        (b"a\nbc\n", b"a\nbd\n", "a.txt", "line 2, column 2: 'bc' before, 'bd' now"),
-        (b"a\n", b"a\nb\n", "a.csv", "1 lines before, 2 now"),
-        (b'{"a": [1, 2]}', b'{"a": [1, 3]}', "a.json", "at /a/1: '2' before, '3' now"),
-        (b'{"a": 1}', b'{"b": 1}', "a.json", "at /a: '1' before, '\"(nothing)\"' now"),
-        (b'{"a": 1, "b": 2}', b'{"b": 2, "a": 1}', "a.json", 'at /: \'["a", "b"]\' before, \'["b", "a"]\' now'),
-        (b'{"a": 1}', b'{"a": 1.0}', "a.json", "at /a: '1' before, '1.0' now"),
-        (b'{"a":1}', b'{"a": 1}', "a.json", "line 1, column 6: '{\"a\":1}' before, '{\"a\": 1}' now"),
-        (b"\xff\x00\x01", b"\xff\x00\x02", "a.bin", "byte 3: 01 before, 02 now"),
-        (b"a\n", b"a\r\n", "a.txt", "byte 2: 0a before, 0d 0a now"),
-        (parquet(x=[1, 2], y=["a", None]), parquet(x=[1, 2], y=["b", None]), "a.parquet", "row 1, column 'y': \"'a'\""),
-        (parquet(x=[1.0]), parquet(x=[1]), "a.parquet", "column 'x': float64 before, int64 now"),
-        (parquet(x=[1]), parquet(x=[1, 2]), "a.parquet", "1 rows before, 2 now"),
-        (parquet(x=[1]), parquet(y=[1]), "a.parquet", "columns"),
-        (b"no table", b"no tabla", "a.parquet", "line 1, column 8"),
-        (archive(a='{"x": 1}'), archive(a='{"x": 2}'), "m.skops", "a.json: at /x: '1' before, '2' now"),
-        (archive(a="1"), archive(2000, a="1"), "m.skops", "a.json: dated"),
-        (archive(a="1"), archive(a="1", b="2"), "m.skops", "b.json is new"),
-    ],
-)
-def test_the_place_of_a_difference(before, after, name, said):
-    assert difference(before, after, name).startswith(said)
-
-
 def test_the_table_of_variations_is_at_most_eighty_columns_wide():
     outcomes = [Outcome("as it is", 20), Outcome("clock", 20, [f"models/{number}" for number in range(20)])]
     lines = table_of(outcomes).splitlines()
@@ -388,13 +331,3 @@ def test_the_exit_code_is_that_of_the_worst_outcome():
     assert Outcome("a", 1, ["x"]).code == 1
     assert Outcome("a", failure="no").code == 2
     assert Outcome("a", skipped="no").code == 0
-
-
-def test_together_holds_every_variation():
-    whole = together()
-    for variation in variations().values():
-        if variation.needs is None and not variation.name.endswith("thread"):
-            assert set(variation.env.items()) <= set(whole.env.items())
-            assert set(variation.prefix) <= set(whole.prefix)
-    assert (whole.umask, whole.home) == (0o077, True)
-    assert json.loads(json.dumps(dict(whole.env)))["PYTHONHASHSEED"] == "123"
