@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: repro test check bench compose wire lock clean
+.PHONY: repro test check bench bench-faults extras compose wire lock clean
 
 repro: .venv/installed  ## run the whole workflow and print its summary
 	dvc repro
@@ -22,6 +22,12 @@ check: .venv/installed-dev  ## style, types, the lock, params.yaml, dvc.yaml, th
 
 bench: .venv/installed  ## what the workflow costs beside the bare computation
 	python bench/overhead.py
+
+bench-faults: .venv/installed  ## which planted faults the checks catch, and their false alarms
+	python bench/faults.py
+
+extras: .venv/installed  ## what tables in Excel, on S3 and in databases need
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-extras.lock
 
 compose: .venv/installed  ## write params.yaml from conf/
 	mlworkflow compose

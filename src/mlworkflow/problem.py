@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Task = Literal["binary", "multiclass", "regression", "clustering"]
+Kind = Literal["number", "category", "time", "text"]
+Treatment = Literal["number", "onehot", "target", "hash", "text", "dates", "drop"]
+Outliers = Literal["leave", "flag", "clip"]
 Label = str | int | bool | float
 BLANKS = ("", "?", "NA", "N/A", "NaN", "nan", "null", "None")  # mean missing in every table
 
@@ -41,11 +44,43 @@ class Data(Strict):
         str, Annotated[list[float | int | None], Field(min_length=2, max_length=2)]
     ] = {}  # values outside are impossible
     missing: list[str] = []  # further words for a missing value, beside BLANKS
+    kinds: dict[str, Kind] = {}  # how a column is read, where its values alone would say something else
+    commas: list[str] = []  # columns whose numbers are written with a decimal comma: 1.234,5
+    dates: dict[str, str] = {}  # column -> how its dates are written, e.g. "%d/%m/%Y"; ISO 8601 needs no line
 
     @property
     def blanks(self) -> list[str]:
         """Every word that means missing."""
         return [*BLANKS, *self.missing]
+
+
+class ColumnRule(Strict):
+    """What a column of new data must keep to; a line of the contract."""
+
+    kind: Kind
+    missing: bool = True  # whether values may be missing
+    low: float | int | str | None = None  # a date for the kind time
+    high: float | int | str | None = None
+    values: list[Label] | None = None  # the categories that there are
+    unique: bool = False
+
+
+class Policy(Strict):
+    """How rows are mended before anything is learnt; what it does is told in reports/ledger.csv."""
+
+    spelling: dict[str, dict[str, str]] = {}  # column -> {variant: word}; case and spaces around do not count
+    duplicates: Literal["drop", "keep"] = "drop"  # rows that are the same in every column
+    same_key: Literal["first", "last", "keep"] = "first"  # which of several rows of one key stays
+    outliers: dict[str, Outliers] = {}  # column -> flag or clip numbers beyond quantiles of the training rows
+    rare: Annotated[float, Field(ge=0, lt=1)] = 0.005  # categories with a smaller share are pooled
+
+
+class Origin(Strict):
+    """Where a snapshot was taken from, without secrets."""
+
+    address: str  # a path, an address, a database or a function
+    query: str | None = None
+    taken: str | None = None  # when, in UTC (ISO 8601)
 
 
 class Split(Strict):
@@ -99,6 +134,7 @@ class Reference(Strict):
 
     existing: str | None = None
     human: Human | None = None
+    best: str | None = None  # a column with the true probability or mean, which only a simulation knows
 
 
 class SliceShare(Strict):
@@ -145,9 +181,13 @@ class Problem(Strict):
     task: Task
     source: Target
     snapshot: str  # the file whose change means new data; DVC watches it
+    origin: Origin | None = None
     data: Data
+    contract: dict[str, ColumnRule] = {}  # column -> what new data must keep to
+    prepare: Policy = Policy()
     split: Split = Split()
     features: list[Target] = []
+    treatments: dict[str, Treatment] = {}  # column -> how a model sees it, where the choice made from its kind is wrong
     clusters: int | None = None  # clustering: how many groups are asked for
     metrics: Metrics
     value: Value | None = None

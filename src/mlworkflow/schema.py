@@ -14,9 +14,8 @@ from mlworkflow.errors import TableError, nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlworkflow.problem import Problem
+    from mlworkflow.problem import Kind, Outliers, Problem, Treatment
 
-Kind = Literal["number", "category", "time"]
 Role = Literal["input", "target", "key", "group", "time", "hidden", "existing"]
 DATE = r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
 DATES: dict[str, Any] = {"errors": "coerce", "format": "ISO8601"}  # how a date is read, each row by itself
@@ -25,7 +24,7 @@ MOST_CATEGORIES = 1000  # more are not listed in the schema
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its kind, its role, and what its training rows held."""
+    """One column: its kind, its role, how its words are read, what its training rows held, how a model sees it."""
 
     name: str
     kind: Kind
@@ -34,6 +33,13 @@ class Column:
     low: float | None = None
     high: float | None = None
     categories: list[str] = field(default_factory=list)
+    distinct: int | None = None  # words of a category or text; MOST_CATEGORIES + 1 stands for more
+    spelling: dict[str, str] = field(default_factory=dict)  # variant -> word
+    comma: bool = False  # numbers are written with a decimal comma
+    dates: str | None = None  # how dates are written, where it is not ISO 8601
+    outliers: Outliers = "leave"
+    treatment: Treatment | None = None  # how a model sees an input
+    why: str = ""  # the reason for the treatment
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Schema:
     columns: list[Column]
     blanks: list[str] = field(default_factory=list)  # words that mean missing
     rows: int = 0  # training rows that `describe` saw
+    rare: float = 0.005  # categories with a smaller share of the training rows are pooled
 
     @property
     def inputs(self) -> list[Column]:

@@ -17,7 +17,12 @@ from mlworkflow.errors import ProjectError
 
 README = Path("README.md")
 PYPROJECT = Path("pyproject.toml")
-LOCKS = {Path("requirements.lock"): [], Path("requirements-dev.lock"): ["--extra", "dev", "-c", "requirements.lock"]}
+EXTRAS = ("excel", "s3", "sql")
+LOCKS = {
+    Path("requirements.lock"): (),
+    Path("requirements-extras.lock"): EXTRAS,
+    Path("requirements-dev.lock"): ("dev", *EXTRAS),
+}
 STAMP = "# dependencies of pyproject.toml: sha256 "
 BEGIN, END = "<!-- numbers: mlworkflow readme -->", "<!-- end of numbers -->"
 
@@ -95,7 +100,9 @@ def _lock_mistakes() -> list[str]:
 def _pins(text: str, path: Path) -> bool:
     """Return whether the lock pins every package that pyproject.toml asks for by name."""
     project = tomllib.loads(io.read_bytes(PYPROJECT).decode())["project"]
-    asked = project["dependencies"] + (project["optional-dependencies"]["dev"] if LOCKS[path] else [])
+    asked = project["dependencies"] + [
+        line for extra in LOCKS[path] for line in project["optional-dependencies"][extra]
+    ]
     names = {re.split(r"[^\w.-]", line)[0].lower().replace(".", "-").replace("_", "-") for line in asked}
     return names <= set(re.findall(r"^([\w.-]+)==", text, flags=re.MULTILINE))
 
@@ -103,8 +110,11 @@ def _pins(text: str, path: Path) -> bool:
 def lock() -> str:
     """Resolve the dependencies anew for every system and Python, with hashes and without any index address."""
     flags = "--universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header"
-    for path, extra in LOCKS.items():
-        command = [sys.executable, "-m", "uv", "pip", "compile", *flags.split(), "--python-version", "3.11", *extra]
+    for path, extras in LOCKS.items():
+        chosen = [word for extra in extras for word in ("--extra", extra)] + (
+            ["-c", "requirements.lock"] if extras else []
+        )
+        command = [sys.executable, "-m", "uv", "pip", "compile", *flags.split(), "--python-version", "3.11", *chosen]
         done = subprocess.run([*command, str(PYPROJECT)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise ProjectError(
