@@ -1,11 +1,15 @@
-"""Where a table comes from: each source returns the table as it is, nothing dropped or mended."""
+"""Where a table comes from: each source returns the table as it is, nothing dropped or mended.
+
+`bundled` and `file` are what conf/problem names. A table from anywhere else is first taken as a snapshot, a file that
+DVC versions: databases, apis and functions fetch one, snapshots.py keeps it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlworkflow import io
 from mlworkflow.errors import TableError, nearest
 
 if TYPE_CHECKING:
@@ -42,11 +46,13 @@ def bundled(name: str) -> pd.DataFrame:
     return table
 
 
-def file(path: str) -> pd.DataFrame:
-    """Return the table in a CSV (words as they stand; numbers are read in prepare) or Parquet file.
+def file(
+    path: str, delimiter: str | None = None, encoding: str | None = None, sheet: str | None = None
+) -> Iterator[pd.DataFrame]:
+    """Yield the rows of a file in batches: CSV (words as they stand, read in prepare), Parquet, JSON, Excel.
 
-    Raises:
-        UnreadableError: the file is missing, empty or no table.
-        TableError: a column is there twice.
+    What is not given is found out; arguments and errors are those of mlworkflow.tablefiles.batches.
     """
-    return io.read_rows(Path(path))
+    from mlworkflow.tablefiles import batches
+
+    yield from batches(Path(path), delimiter=delimiter, encoding=encoding, sheet=sheet)

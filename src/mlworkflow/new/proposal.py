@@ -1,0 +1,78 @@
+"""A problem proposed for a table: decided in the order in which people would ask; the user's word always wins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlworkflow.errors import nearest
+from mlworkflow.new.asked import Asked, Proposal, ProposalError, few
+from mlworkflow.new.look import Evidence, named
+from mlworkflow.new.measures import decide_metrics, decide_model, decide_split
+from mlworkflow.new.roles import decide_reading, decide_roles
+from mlworkflow.new.task import decide_positive, decide_task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def propose(table: pd.DataFrame, columns: list[Evidence], asked: Asked) -> Proposal:
+    """Return the problem for a raw table.
+
+    Raises:
+        ProposalError: an option names no column of the table, or what it asks for cannot be.
+    """
+    seen = named(columns)
+    if found := [*_absent(asked, seen), *_twice(asked)]:
+        raise ProposalError(found)
+    made = Proposal({"name": asked.name})
+    task = decide_task(made, seen, asked)
+    decide_positive(made, seen, asked, task)
+    decide_roles(made, columns, asked)
+    decide_reading(made, columns, asked)
+    decide_split(made, seen, asked, task)
+    decide_metrics(made, table, asked, task)
+    decide_model(made, len(table), task)
+    made.doubts += _doubts(made, columns, asked)
+    return made
+
+
+def _absent(asked: Asked, seen: dict[str, Evidence]) -> list[str]:
+    return [
+        f"{option}: the table has no column {name!r}{nearest(name, seen)} (it has: {few(list(seen))})"
+        for option, names in asked.columns.items()
+        for name in names
+        if name not in seen
+    ]
+
+
+def _twice(asked: Asked) -> list[str]:
+    others = {option: names for option, names in asked.columns.items() if option not in ("--target", "--categorical")}
+    return [f"{option}: {asked.target!r} is the target" for option, names in others.items() if asked.target in names]
+
+
+def _doubts(made: Proposal, columns: list[Evidence], asked: Asked) -> list[str]:
+    """Return what was not decided, but should be looked at."""
+    data = made.problem["data"]
+    inputs = [
+        c
+        for c in columns
+        if c.name not in (asked.target, asked.time, data.get("group"), *data.get("key", []), *asked.drop)
+    ]
+    ordered = [c.name for c in inputs if c.kind == "time" and c.in_order and c.distinct > 20]
+    found = []
+    if ordered and not asked.time:
+        found.append(
+            f"the rows are in the order of {ordered[0]!r}: if the model is to tell the future, add "
+            f"--time {ordered[0]}; validation by rows drawn at random flatters then"
+        )
+    for column in columns:
+        if column.others:
+            found.append(
+                f"the dates of {column.name!r} can be read as {column.dates} or as {' or '.join(column.others)}"
+            )
+    found += [
+        f"{c.name!r} has a value of its own in each row: if it is a key, add --key {c.name}"
+        for c in inputs
+        if c.unique and c.kind == "number" and c.whole
+    ]
+    return found
