@@ -122,7 +122,7 @@ def stream(
         months: how many are told, from START on.
         drift: how fast the process moves; 0: not at all.
         seed: of everything random.
-        blemishes: the rates of blemishes.RATES are multiplied by it; 0: a clean table.
+        blemishes: multiplies the rates in blemishes.py; 0: a clean table.
 
     Raises:
         ConfError: an argument is below what it can be.
