@@ -7,7 +7,7 @@ Each month a customer has a record, and leaves within the next month by the log-
     + (0.25 + 0.25 u) support_calls
     + 0.02 (charges - 30)
     - 0.4 log(1 + tenure)
-    - 0.8 log((minutes + 10) / (minutes of the month before + 10))    0 in a customer's first month
+    - 0.5 log((minutes + 10) / (minutes of the month before + 10))    0 in a customer's first month
     + 0.5 for a monthly contract in its first half year (tenure below 6)
 
 with the tenure in months since that of the signup, and u = drift x years since the first month. A model can see all
@@ -225,7 +225,7 @@ def _log_odds(people: People, number: int, years: float, **seen: NDArray[Any]) -
     odds += (0.25 + 0.25 * years) * seen["calls"]
     odds += 0.02 * (seen["charges"] - 30)
     odds -= 0.4 * np.log1p(tenure)
-    odds -= 0.8 * np.nan_to_num(fall)
+    odds -= 0.5 * np.nan_to_num(fall)
     odds += 0.5 * ((people["contract"] == 0) & (tenure < 6))
     return np.asarray(odds)
 
