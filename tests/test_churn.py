@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from mlworkflow import blemishes
 from mlworkflow.churn import CONTRACTS, PLANS, REGIONS, TONES, batches, month, stream
 from mlworkflow.errors import ConfError
+from tests.conftest import ROOT
 
 
 def months_of(days: pd.Series) -> pd.Series:
@@ -137,3 +139,11 @@ def test_arguments_that_make_no_stream_are_all_told_at_once():
         stream(0, drift=-1.0)
     with pytest.raises(ConfError, match="number must be at least 1"):
         month(0)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_the_page_shows_what_its_commands_print(place, capsys):
+    page = (ROOT / "docs/churn.md").read_text(encoding="utf-8")
+    code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[place]
+    exec(compile(code, "docs/churn.md", "exec"), {})
+    assert capsys.readouterr().out == re.findall(r"```text\n(.*?)```", page, re.DOTALL)[place]

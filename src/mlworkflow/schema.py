@@ -94,8 +94,6 @@ def infer(table: pd.DataFrame, problem: Problem) -> Schema:
     if data.target:
         roles[data.target] = "target"
     kinds = {str(name): _kind(table[name], blanks, name == data.time) for name in table}
-    if reference.best in kinds:
-        kinds[reference.best] = "number"
     if classes := _classes(table, problem):
         kinds[str(data.target)] = "category"
     columns = [Column(name, kind, roles.get(name, "input")) for name, kind in kinds.items()]
