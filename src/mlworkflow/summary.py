@@ -85,7 +85,9 @@ def _metric(name: str, validated: str, test: str, possible: str | None, interval
     return f"  {name:<22}{validated:>11}{test:>11}{known}   {interval}".rstrip()
 
 
-def _short_of(primary: str, ahead: dict[str, float]) -> list[str]:
+def _short_of(primary: str, ahead: dict[str, Any]) -> list[str]:
+    if ahead["value"] is None:
+        return []
     return [
         f"The truth of these rows is known: the best possible {primary} is {_signed(ahead['value'])} than the model's "
         f"(interval {number(ahead['low'])} to {number(ahead['high'])})."
