@@ -72,7 +72,11 @@ def test_the_page_tells_all_that_the_problem_says():
     problem = make_problem(
         data={"hidden": ["left_on"], "ranges": {"age": [18, None]}},
         value={"unit": "EUR", "outcomes": {"yes": {"yes": 40, "no": -1000}, "no": {"yes": -10}}},
-        reference={"existing": "rule", "human": {"metric": "accuracy", "figure": 0.8, "source": "a survey"}},
+        reference={
+            "existing": "rule",
+            "best": "truth",
+            "human": {"metric": "accuracy", "figure": 0.8, "source": "a survey"},
+        },
         constraints={
             "metrics": {"log_loss": 0.5},
             "slices": [{"column": "plan", "value": "gold", "smallest_share": 0.1}],
@@ -94,6 +98,7 @@ def test_the_page_tells_all_that_the_problem_says():
         "| is `yes` | 40 | -1,000 |",
         "| is `no` | -10 |  |",
         "in the column `rule`",
+        "the truth is in the column `truth`",
         "People reach accuracy 0.8 (a survey).",
         "log_loss at most 0.5",
         "`plan` is `gold` in at least 10% of the test rows.",

@@ -33,6 +33,16 @@ COST = {"unit": "EUR", "outcomes": {"yes": {"yes": 1, "no": -1}, "no": {"yes": -
         ({**CLUSTERS, "clusters": 1, "data": {"target": None, "positive": None}}, "clusters must be 2 or more"),
         ({"split": {"scheme": "time"}}, "data.time is missing"),
         ({"data": {"hidden": ["left"]}}, "data.target 'left' cannot be in data.hidden too"),
+        ({"reference": {"best": "left"}}, "data.target 'left' cannot be in reference.best too"),
+        ({"reference": {"best": "customer"}}, "reference.best 'customer' cannot be in data.key too"),
+        (
+            {**CLUSTERS, "data": {"target": None, "positive": None}, "reference": {"best": "truth"}},
+            "reference.best is for the tasks binary and regression, not for clustering",
+        ),
+        (
+            {"task": "multiclass", "data": {"positive": None}, "reference": {"best": "truth"}},
+            "reference.best is for the tasks binary and regression, not for multiclass",
+        ),
         ({"data": {"key": ["left"]}}, "data.target 'left' cannot be in data.key too"),
         ({"data": {"ranges": {"age": [9, 1]}}}, "data.ranges: 'age' must go from low to high"),
         ({"value": {"unit": "EUR", "over": -1}}, "value.over is for the task regression"),
@@ -63,3 +73,4 @@ def test_a_problem_that_can_be_asked_has_no_mistakes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "customers.csv").touch()
     assert problem_mistakes(make_problem(value=COST)) == []
+    assert problem_mistakes(make_problem(reference={"best": "truth"}, data={"hidden": ["truth"]})) == []

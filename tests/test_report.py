@@ -274,6 +274,16 @@ def test_a_model_that_is_itself_a_rung_is_compared_with_the_others() -> None:
     assert "linear, the model" in text
 
 
+def test_the_best_possible_score_of_a_simulation_stands_beside_the_models() -> None:
+    plain = facts("binary")
+    told = {"metrics": {"roc_auc": 0.9876}, "ahead": {"value": 0.0091, "low": 0.002, "high": 0.016}, "money": 14321.0}
+    page = Page(report.page(replace(plain, findings={**plain.findings, "best": told})))
+    assert page.text.count("0.9876") == 2
+    assert "Its roc_auc is better than the model's by 0.0091, 95% interval 0.0020 to 0.0160." in page.text
+    assert "worth 14\u202f321 euros" in page.text
+    assert "est possible" not in Page(report.page(plain)).text
+
+
 def test_what_a_run_does_not_have_is_left_out() -> None:
     full = facts("binary")
     lacks = {"money": None, "threshold": None, "calibration": None, "slices": [], "importance": [], "fit": None}

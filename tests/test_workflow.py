@@ -28,11 +28,17 @@ def test_a_second_repro_has_nothing_to_do(project):
 
 
 def test_the_summary_fits_a_terminal(project):
+    lines = summary(project)
+    assert any(line.startswith("Verdict: ") for line in lines)
+    assert any("reports/index.html" in line for line in lines)
+
+
+def summary(project: Path) -> list[str]:
+    """Return the lines of the summary, which fit a terminal."""
     lines = run(project, "mlworkflow", "summary").splitlines()
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 80
-    assert any(line.startswith("Verdict: ") for line in lines)
-    assert any("reports/index.html" in line for line in lines)
+    return lines
 
 
 def test_the_exit_code_of_decide_is_the_verdict(project):
@@ -64,6 +70,8 @@ def test_each_problem_runs_to_its_verdict_and_its_bundle_scores_raw_rows(project
     told = read(project, "metrics/decision.json")
     assert told["verdict"] in ("better than the baseline", "no better than the baseline")
     assert told["verdict"] in (project / "reports/index.html").read_text(encoding="utf-8")
+    simulated = read(project, "evaluation/findings.json")["best"] is not None
+    assert any("the best possible" in line for line in summary(project)) == simulated
     raw = pd.read_parquet(project / "data/raw/table.parquet")
     raw.to_csv(tmp_path / "rows.csv", index=False)
     run(project, "mlworkflow", "predict", str(tmp_path / "rows.csv"), "-o", str(tmp_path / "out.csv"))

@@ -131,11 +131,16 @@ class Human(Strict):
 
 
 class Reference(Strict):
-    """What is in use today: a column with the existing system's predictions, a human figure."""
+    """What a model is set beside: the existing system's predictions, a human figure, in a simulation the truth."""
 
     existing: str | None = None
     human: Human | None = None
-    best: str | None = None  # a column with the true probability or mean, which only a simulation knows
+    best: str | None = None  # the column with the true probability (binary) or mean (regression), in a simulation
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are named."""
+        return [name for name in (self.existing, self.best) if name is not None]
 
 
 class SliceShare(Strict):

@@ -9,7 +9,8 @@ from mlworkflow.errors import nearest
 from mlworkflow.metrics import METRICS, metrics_for
 from mlworkflow.problem import Problem, Value
 
-_OTHER_ROLES = ("data.hidden", "data.key", "data.group", "data.time", "split.column")
+_ROLES = ("data.key", "data.group", "data.time", "split.column")
+_NOT_BESIDE = {"data.target": (*_ROLES, "data.hidden", "reference.best"), "reference.best": _ROLES}
 
 
 def problem_mistakes(problem: Problem) -> list[str]:
@@ -54,17 +55,22 @@ def _role_mistakes(problem: Problem) -> list[str]:
         f"clusters is for the task clustering, not for {task}": not clustering and clusters is not None,
         "data.positive is missing: say which class is looked for": binary and data.positive is None,
         f"data.positive is for the task binary, not for {task}": not binary and data.positive is not None,
+        f"reference.best is for the tasks binary and regression, not for {task}": problem.reference.best
+        and task not in ("binary", "regression"),
         "data.time is missing: split.scheme time needs a column": problem.split.scheme == "time" and not data.time,
     }
     return [rule for rule, broken in rules.items() if broken]
 
 
 def _column_mistakes(problem: Problem) -> list[str]:
-    """Return the other roles that the target has, and the ranges whose low end is above their high end."""
-    target = problem.data.target
-    roles = {key: attrgetter(key)(problem) for key in _OTHER_ROLES if target}
-    twice = [key for key, named in roles.items() if target == named or (isinstance(named, list) and target in named)]
-    return [f"data.target {target!r} cannot be in {key} too" for key in twice] + [
+    """Return the other roles that target and truth have, and the ranges whose low end is above their high end."""
+    return [
+        f"{key} {column!r} cannot be in {other} too"
+        for key, others in _NOT_BESIDE.items()
+        if (column := attrgetter(key)(problem))
+        for other in others
+        if column == (named := attrgetter(other)(problem)) or (isinstance(named, list) and column in named)
+    ] + [
         f"data.ranges: {column!r} must go from low to high, but goes from {low} to {high}"
         for column, (low, high) in problem.data.ranges.items()
         if low is not None and high is not None and low > high

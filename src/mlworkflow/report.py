@@ -90,6 +90,7 @@ def page(facts: Facts) -> str:
         ladder=_ladder(facts),
         tuning=_tuning(facts),
         metrics=_metrics(facts),
+        best=facts.findings.get("best"),
         intervals=facts.intervals,
         fit=facts.findings.get("fit"),
         figures=_figures(facts),
@@ -260,11 +261,12 @@ def _history(facts: Facts, done: pd.DataFrame, best: pd.Series) -> dict[str, Any
 def _metrics(facts: Facts) -> list[dict[str, Any]]:
     """One line a metric, the primary first."""
     names = list(dict.fromkeys([*facts.problem.metrics.names, *facts.test, *facts.cv]))
-    bounds = facts.intervals["metrics"]
+    bounds, best = facts.intervals["metrics"], (facts.findings.get("best") or {}).get("metrics", {})
     return [
         {"name": name, "arrow": arrow(name), "words": WORDS.get(name, ""), "cv": facts.cv.get(name)}
         | {
             "test": facts.test.get(name),
+            "best": best.get(name),
             "low": bounds.get(name, {}).get("low"),
             "high": bounds.get(name, {}).get("high"),
         }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mlworkflow.problem import Kind, Outliers, Problem, Treatment
 
-Role = Literal["input", "target", "key", "group", "time", "hidden", "existing"]
+Role = Literal["input", "target", "key", "group", "time", "hidden", "existing", "best"]
 DATE = r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
 DATES: dict[str, Any] = {"errors": "coerce", "format": "ISO8601"}  # how a date is read, each row by itself
 MOST_CATEGORIES = 1000  # more are not listed in the schema
@@ -84,7 +84,9 @@ def infer(table: pd.DataFrame, problem: Problem) -> Schema:
     blanks = data.blanks
     roles: dict[str, Role] = dict.fromkeys(data.hidden, "hidden")
     roles |= dict.fromkeys(data.key, "key")
-    for name, role in ((problem.reference.existing, "existing"), (data.group, "group"), (data.time, "time")):
+    reference = problem.reference
+    named = {"existing": reference.existing, "best": reference.best, "group": data.group, "time": data.time}
+    for role, name in named.items():
         if name:
             roles[name] = role  # type: ignore[assignment]
     if problem.split.column:

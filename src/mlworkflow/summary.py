@@ -17,14 +17,14 @@ def summary() -> str:
         UnreadableError: the workflow has not run yet.
     """
     problem = io.read_yaml(paths.PARAMS)["problem"]
-    told = io.read_json(paths.DECISION)
+    told, found = io.read_json(paths.DECISION), io.read_json(paths.FINDINGS)
+    tested = io.read_json(paths.TEST_METRICS)
     lines = [f"{problem['name']}: {problem['question']}", ""]
     lines += _ladder(io.read_json(paths.BASELINE_METRICS), told, io.read_json(paths.CV_METRICS))
     lines += [
         "",
-        *_metrics(io.read_json(paths.INTERVALS), io.read_json(paths.CV_METRICS), io.read_json(paths.TEST_METRICS)),
+        *_metrics(io.read_json(paths.INTERVALS), io.read_json(paths.CV_METRICS), tested, found.get("best")),
     ]
-    found = io.read_json(paths.FINDINGS)
     lines += ["", *_money(found["money"], told), *_verdict(told), *_silent(found["threshold"])]
     lines += ["", *_doubts(io.read_json(paths.DATA_FINDINGS)["findings"])]
     lines += [f"Report: {paths.INDEX_PAGE}   Data: {paths.EXPLORE_PAGE}"]
@@ -67,13 +67,31 @@ def _ladder(ladder: dict[str, dict[str, float]], told: dict[str, Any], cross_val
     return [*lines, f"  {'model: ' + told['model']:<24}{number(cross_validated.get(primary)):>12}"]
 
 
-def _metrics(bounds: dict[str, Any], cross_validated: dict[str, float], tested: dict[str, float]) -> list[str]:
-    lines = [f"  {'metric':<24}{'validated':>12}{'test':>12}   95% interval, test rows"]
+def _metrics(
+    bounds: dict[str, Any], cross_validated: dict[str, float], tested: dict[str, float], best: dict[str, Any] | None
+) -> list[str]:
+    """Return a line a metric; in a simulation with the best possible value, and how far the model is from it."""
+    lines = [_metric("metric", "validated", "test", "possible" if best else None, "95% interval, test")]
     for name, value in tested.items():
         bound = bounds["metrics"].get(name)
         interval = f"{number(bound['low'])} to {number(bound['high'])}" if bound else ""
-        lines.append(f"  {name:<24}{number(cross_validated.get(name)):>12}{number(value):>12}   {interval}".rstrip())
-    return lines
+        possible = number(best["metrics"].get(name)) if best else None
+        lines.append(_metric(name, number(cross_validated.get(name)), number(value), possible, interval))
+    return lines + (_short_of(next(iter(tested)), best["ahead"]) if best else [])
+
+
+def _metric(name: str, validated: str, test: str, possible: str | None, interval: str) -> str:
+    known = "" if possible is None else f"{possible:>11}"
+    return f"  {name:<22}{validated:>11}{test:>11}{known}   {interval}".rstrip()
+
+
+def _short_of(primary: str, ahead: dict[str, Any]) -> list[str]:
+    if ahead["value"] is None:
+        return []
+    return [
+        f"The truth of these rows is known: the best possible {primary} is {_signed(ahead['value'])} than the model's "
+        f"(interval {number(ahead['low'])} to {number(ahead['high'])})."
+    ]
 
 
 def _money(money: dict[str, Any] | None, told: dict[str, Any]) -> list[str]:

@@ -64,7 +64,7 @@ def choose(scored_out_of_fold: Scored, value: Value | None, classes: Sequence[An
     priced = value is not None and bool(value.outcomes)
     if len(classes) > 2:
         return (
-            _for_several(value, classes)
+            by_expected_worth(value, classes)
             if value is not None and priced
             else Threshold(
                 None, "The class of the highest probability is chosen: the problem gives the outcomes no values."
@@ -75,7 +75,7 @@ def choose(scored_out_of_fold: Scored, value: Value | None, classes: Sequence[An
     return _for_two(scored_out_of_fold.truth, scored_out_of_fold.probabilities[:, 1], value, classes)
 
 
-def _for_several(value: Value, classes: Sequence[Any]) -> Threshold:
+def by_expected_worth(value: Value, classes: Sequence[Any]) -> Threshold:
     """Return the rule of the largest expected worth."""
     table = worth.outcome_table(value, classes)
     words = f"The class of the largest expected worth in {value.unit} is chosen, given the probabilities (Elkan 2001)."

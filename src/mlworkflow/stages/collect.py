@@ -46,7 +46,7 @@ def mistakes(table: pd.DataFrame, problem: Problem) -> list[str]:
     data = problem.data
     if table.columns.duplicated().any():
         return [f"the column {name!r} is there twice" for name in table.columns[table.columns.duplicated()]]
-    named = [data.target, data.group, data.time, problem.split.column, problem.reference.existing]
+    named = [data.target, data.group, data.time, problem.split.column, *problem.reference.columns]
     named += [*data.key, *data.hidden, *data.ranges]
     missing = dict.fromkeys(name for name in named if name is not None and name not in table)
     found = [f"the column {name!r} is not there{nearest(name, table.columns)}" for name in missing]
@@ -55,9 +55,27 @@ def mistakes(table: pd.DataFrame, problem: Problem) -> list[str]:
     used = {name for name in named if name is not None and name not in data.ranges}
     if not [name for name in table if name not in used]:
         found.append("no column is left for a model to see")
+    found += _best_mistakes(table, problem)
     if data.target in table:
         found += _target_mistakes(table[data.target], problem)
     return found
+
+
+def _best_mistakes(table: pd.DataFrame, problem: Problem) -> list[str]:
+    """Return what keeps the column of the raw `table` from being the truth: a value missing, no probability."""
+    import numpy as np
+    import pandas as pd
+
+    name = problem.reference.best
+    if name is None or name not in table:
+        return []
+    values = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float)
+    kind, right = "a finite number", np.isfinite(values)
+    if problem.task == "binary":
+        kind, right = "a probability from 0 to 1", (values >= 0) & (values <= 1)
+    wrong = np.flatnonzero(~right)
+    shown = ", ".join(f"row {row + 1}: {table[name].iloc[row]!r}" for row in wrong[:3])
+    return [f"reference.best: {name!r} must be {kind} in every row, but is not in {len(wrong)} ({shown})"] * bool(shown)
 
 
 def _target_mistakes(target: pd.Series, problem: Problem) -> list[str]:

@@ -151,12 +151,15 @@ def _value(value: Value | None) -> list[str]:
 
 
 def _reference(problem: Problem) -> list[str]:
-    """Return the existing system and the human figure."""
-    existing, human = problem.reference.existing, problem.reference.human
+    """Return the existing system, the human figure, and where the truth is known."""
+    existing, human, best = problem.reference.existing, problem.reference.human, problem.reference.best
     return _list(
         [
             f"A system whose predictions are in the column `{existing}`." if existing else "",
             f"People reach {human.metric} {_number(human.figure)} ({human.source})." if human else "",
+            f"The best possible score is known: the truth is in the column `{best}`, which no model sees."
+            if best
+            else "",
         ]
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow import calibration, io, metrics, modelfile, paths, plots, worth
+from mlworkflow import best, calibration, io, metrics, modelfile, paths, plots, worth
 from mlworkflow.baselines import SIMPLEST_FIRST, existing
 from mlworkflow.compare import Difference, paired
 from mlworkflow.crossval import Rows, predict, relabel, rows_of
@@ -125,7 +125,7 @@ def constraint_on_time(limit: float | None, fitted: Any, rows: Rows) -> dict[str
 
 @dataclass(frozen=True)
 class Exam:
-    """The test rows, the model that is examined on them, and what it and each rung said."""
+    """The test rows, the model that is examined on them, what it and each rung said, and what the truth says."""
 
     problem: Problem
     seed: int
@@ -136,6 +136,7 @@ class Exam:
     decided: dict[str, Any]
     scored: Scored
     others: dict[str, Scored]
+    best: Scored | None
 
 
 def sit(problem: Problem, seed: int) -> Exam:
@@ -145,9 +146,9 @@ def sit(problem: Problem, seed: int) -> Exam:
     fitted, baselines = (modelfile.loads(io.read_bytes(path)) for path in (paths.MODEL, paths.BASELINES))
     decided = io.read_json(paths.THRESHOLD)
     scored = predict(fitted, rows, Threshold.from_dict(decided) if schema.classes else None)
-    return Exam(
-        problem, seed, schema, test, rows, fitted, decided, scored, rungs(baselines, rows, test, problem, schema)
-    )
+    others = rungs(baselines, rows, test, problem, schema)
+    possible = best.possible(test, scored, problem, schema)
+    return Exam(problem, seed, schema, test, rows, fitted, decided, scored, others, possible)
 
 
 def findings(exam: Exam, weights: pd.DataFrame, bounds: dict[str, Any]) -> dict[str, Any]:
@@ -162,6 +163,7 @@ def findings(exam: Exam, weights: pd.DataFrame, bounds: dict[str, Any]) -> dict[
         "rows": {"train": exam.schema.rows, "test": len(exam.test)},
         "fit": _fit(primary, bounds["metrics"][primary]),
         "against": {name: _as_dict(difference) for name, difference in against.items()},
+        "best": best.told(exam.best, scored, problem, exam.schema, seed),
         "money": money(scored, exam.others, problem, classes, seed),
         "slices": parts.to_dict("records"),
         "shares": shares(exam.test, problem.constraints.slices),

@@ -176,7 +176,7 @@ def _baselines(problem: Problem, found: Mapping[str, Any]) -> str:
 
 
 def _data(problem: Problem, schema: Schema, findings: Mapping[str, Any]) -> str:
-    rows = findings["rows"]
+    rows, unseen = findings["rows"], [*schema.with_role("hidden"), *schema.with_role("best")]
     return "\n".join(
         [
             f"- Source: {problem.rights.source}",
@@ -184,7 +184,7 @@ def _data(problem: Problem, schema: Schema, findings: Mapping[str, Any]) -> str:
             f"- Columns that the model sees: {len(schema.inputs)} and {len(problem.features)} features made of them",
             f"- Target: {f'`{schema.target}`' if schema.target else 'none'}"
             + (f", classes {', '.join(map(str, schema.classes))}" if schema.classes else ""),
-            f"- Columns that it may not see: {', '.join(f'`{name}`' for name in schema.with_role('hidden')) or 'none'}",
+            f"- Columns that it may not see: {', '.join(f'`{name}`' for name in unseen) or 'none'}",
         ]
     )
 
