@@ -63,8 +63,8 @@ def test_broken_numbers_are_amounts_even_if_few(customers):
     assert proposed(customers, target="rate").problem["task"] == "regression"
 
 
-def test_without_a_target_rows_are_grouped(customers):
-    made = proposed(customers)
+def test_a_clustering_needs_no_target_but_must_be_asked_for(customers):
+    made = proposed(customers, task="clustering")
     assert made.problem["task"] == "clustering"
     assert made.model == "kmeans"
 
@@ -151,6 +151,7 @@ def test_every_wrong_name_is_told_at_once_with_the_nearest(customers):
         ({"target": "customer_id"}, "is it a key or a text?"),
         ({"target": "left", "drop": ["left"]}, "--drop: 'left' is the target"),
         ({"task": "regression"}, "--target is missing"),
+        ({}, "Or add --task clustering"),
         ({"target": "left", "task": "clustering"}, "a clustering has no target"),
         ({"target": "left", "split_column": "plan"}, "no value of 'plan' is called test"),
     ],

@@ -46,6 +46,9 @@ def parser() -> argparse.ArgumentParser:
         "overrides", nargs="*", metavar="OVERRIDE", help="e.g. problem=wine, model.classification.C=0.1"
     )
     compose.add_argument("--check", action="store_true", help="change nothing; exit code 1 where it is not current")
+    _add_new(command("new", "make a problem of the repository from any table"))
+    snapshot = command("snapshot", "take the snapshot of a problem anew from where it came from")
+    snapshot.add_argument("name", metavar="NAME", help="the problem's file in conf/problem/, without .yaml")
     command("summary", "print the problem, the baselines, the model and the verdict in at most 40 lines")
     decide = command("decide", "print the verdict and each rule of the problem")
     decide.add_argument("--check", action="store_true", help="exit code 1 where the model is not good enough")
@@ -67,6 +70,47 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def _add_new(new: argparse.ArgumentParser) -> None:
+    """Add the options of `mlworkflow new`."""
+    new.add_argument("name", metavar="NAME", help="of the problem: conf/problem/NAME.yaml")
+    new.add_argument(
+        "--data", required=True, metavar="SOURCE",
+        help="a file, an http(s):// or s3:// address, a database (with --query), api+https://..., module:function",
+    )  # fmt: skip
+    new.add_argument("--target", metavar="COLUMN", help="what is predicted")
+    new.add_argument("--task", choices=("binary", "multiclass", "regression", "clustering"))
+    new.add_argument("--metric", help="the metric that decides, e.g. roc_auc, log_loss, rmse")
+    new.add_argument("--positive", metavar="CLASS", help="which of two classes is looked for")
+    new.add_argument("--key", nargs="+", default=[], metavar="COLUMN", help="what a row is known by")
+    new.add_argument("--group", metavar="COLUMN", help="rows with the same value stay on one side of the split")
+    new.add_argument("--time", metavar="COLUMN", help="the newest rows are the test rows")
+    new.add_argument("--split-column", metavar="COLUMN", help="a column that marks the test rows by `test`")
+    new.add_argument("--drop", nargs="+", default=[], metavar="COLUMN", help="what no model may see")
+    new.add_argument("--categorical", nargs="+", default=[], metavar="COLUMN", help="numbers that are names")
+    new.add_argument("--test-fraction", type=float, default=0.25, metavar="SHARE", help="0.25 by default")
+    new.add_argument("--query", help="the rows of a database, e.g. 'SELECT * FROM customers'")
+    new.add_argument("--records", metavar="KEY", help="of an API: where the list of rows is, dotted")
+    new.add_argument("--next", default="next", metavar="KEY", help="of an API: where the next page's address is")
+    new.add_argument("--page", metavar="PARAMETER", help="of an API: the parameter that counts its pages from 1")
+    new.add_argument("--token-env", metavar="NAME", help="of an API: the environment variable with the token")
+    new.add_argument("--dry-run", action="store_true", help="only tell what would be decided")
+    new.add_argument("--force", action="store_true", help="replace a problem of this name")
+
+
+def _new(arguments: argparse.Namespace, here: Path) -> None:
+    """Carry out `mlworkflow new`; a path is meant from where the user stands."""
+    from mlworkflow.new import command
+    from mlworkflow.new.asked import Asked
+    from mlworkflow.sources.apis import Pages
+
+    address = str(here / arguments.data) if (here / arguments.data).is_file() else arguments.data
+    asked = Asked(
+        **{name: getattr(arguments, name) for name in Asked.__dataclass_fields__},
+    )
+    pages = Pages(arguments.records, arguments.next, arguments.page, arguments.token_env)
+    command.new(address, asked, query=arguments.query, pages=pages, dry_run=arguments.dry_run, force=arguments.force)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Carry out a parsed command from the repository's root; return the exit code."""
     here = enter_repository()
@@ -81,6 +125,12 @@ def run(arguments: argparse.Namespace) -> int:
 
         bundle = here / arguments.bundle if arguments.bundle else paths.BUNDLE
         print(predict(here / arguments.rows, here / arguments.output, bundle))
+    elif name == "new":
+        _new(arguments, here)
+    elif name == "snapshot":
+        from mlworkflow.new.command import retake
+
+        print(retake(arguments.name))
     elif name == "verify":
         from mlworkflow.verify import verify
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -160,8 +159,16 @@ def _link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def demand_target(address: str, asked: Asked) -> None:
-    """Demand --target where nobody can be asked for it."""
-    if asked.target is None and asked.task != "clustering" and not sys.stdin.isatty():
-        why = f"which column of {address} is to be predicted is not said"
-        raise ProjectError(f"a problem has a target, but {why}. Add --target COLUMN, or --task clustering.")
+def retake(name: str) -> str:
+    """Take the snapshot of a problem anew; return what to do next.
+
+    Raises:
+        ConfError: there is no such problem.
+        ProjectError: the source refuses; the snapshot is as it was.
+    """
+    from mlworkflow.conf import compose
+    from mlworkflow.problem import Problem
+
+    if told := absent("problem", name):
+        raise ConfError([told], "Name one that is there.")
+    return snapshots.retake(Problem.model_validate(compose([f"problem={name}"])["problem"]))

@@ -18,9 +18,10 @@ MOST_CLASSES = 100
 def decide_task(made: Proposal, seen: dict[str, Evidence], asked: Asked) -> Task:
     """Decide what kind of question the target asks."""
     if asked.target is None:
-        if asked.task not in (None, "clustering"):
-            raise ProposalError([f"--target is missing: the task {asked.task} predicts a column ({few(list(seen))})"])
-        task, why = "clustering", "no --target: nothing is predicted"
+        if asked.task != "clustering":
+            told = f"--target is missing: which column is predicted ({few(list(seen))})?"
+            raise ProposalError([f"{told} Or add --task clustering, to find groups"])
+        task, why = "clustering", "--task says so: nothing is predicted"
         made.problem |= {"task": task, "clusters": 3}
         made.decide("task", f"{task}, 3 groups", why)
         return "clustering"
