@@ -1,0 +1,198 @@
+"""`mlworkflow new`: a table becomes a problem, or nothing is written; what is said can be relied on."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlworkflow.errors import ProjectError
+from mlworkflow.new.asked import Asked
+from mlworkflow.new.make import make
+from mlworkflow.problem import Origin, Problem
+from mlworkflow.snapshots import Snapshot
+from tests.conftest import copy_project, run
+
+SNAPSHOT = Snapshot(
+    Path("data/source/shop.csv"),
+    {"_target_": "mlworkflow.sources.file", "path": "data/source/shop.csv"},
+    Origin(address="shop.csv"),
+)
+
+
+def orders(rows: int = 200) -> pd.DataFrame:
+    """Orders as words, with a key, a column that gives the target away, and a constant."""
+    rng = np.random.default_rng(1)
+    paid = rng.normal(50, 10, rows).round(2)
+    table = pd.DataFrame({"order_id": [f"o{number}" for number in range(rows)], "paid": paid})
+    table["country"] = rng.choice(["NL", "BE", "nl"], rows, p=[0.6, 0.3, 0.1])
+    table["shop"] = "web"
+    table["returned"] = np.where(paid + rng.normal(0, 5, rows) > 60, "yes", "no")
+    table["refund"] = np.where(table["returned"] == "yes", paid, 0.0)
+    return table.astype("str")
+
+
+def made(table: pd.DataFrame, **asked):
+    return make(table, SNAPSHOT, Asked("shop", **asked))
+
+
+# ---- the problem and what is told ------------------------------------------------------------------------------------
+
+
+def test_the_file_says_the_problem_that_was_tried():
+    found = made(orders(), target="returned")
+    written = yaml.safe_load(found.text)
+    assert Problem.model_validate({key: value for key, value in written.items() if key != "defaults"}) == found.problem
+    assert found.problem.data.key == ["order_id"]
+    assert found.problem.data.positive == "yes"
+
+
+def test_the_file_explains_itself():
+    text = made(orders(), target="returned").text
+    assert text.startswith("# returned of shop.csv: 200 rows, 6 columns.")
+    assert "# the primary one decides" in text
+    assert "#     'yes': {'yes': 0, 'no': -100}" in text
+
+
+def test_each_column_has_a_line_in_the_contract():
+    found = made(orders(), target="returned")
+    assert set(found.problem.contract) == set(orders())
+    assert found.problem.contract["order_id"].unique
+    assert found.problem.contract["paid"].kind == "number"
+
+
+def test_what_gives_the_target_away_is_named_and_constants_are():
+    told = " ".join(made(orders(), target="returned").told.split())
+    assert "'refund' alone nearly decides 'returned'" in told
+    assert "shop" in told
+    assert "'refund'" not in " ".join(made(orders(), target="returned", drop=["refund"]).told.split())
+
+
+def test_what_is_told_fits_a_terminal():
+    assert max(map(len, made(orders(), target="returned").told.splitlines())) <= 80
+
+
+def test_a_table_without_rows_is_refused():
+    with pytest.raises(ProjectError, match="it has no rows"):
+        made(orders().head(0), target="returned")
+
+
+NAMES = [
+    "a b",
+    "a/b",
+    'a"b',
+    "a'b",
+    "ä",
+    "日本",
+    "a: b",
+    "#a",
+    "- a",
+    "{a}",
+    "[a]",
+    "a,b",
+    "true",
+    "1",
+    "~",
+    "a\\b",
+    "%",
+]
+
+
+def test_odd_names_of_columns_work():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({name: rng.normal(size=60).round(3).astype(str) for name in NAMES})
+    table["y: 'x'"] = ["yes", "no"] * 30
+    found = made(table, target="y: 'x'")
+    assert set(found.problem.contract) == set(table)
+
+
+VALUES = st.one_of(
+    st.sampled_from(
+        ["", "NA", "?", "1", "0", "yes", "no", "2024-01-01", "1,5", "1.5", "inf", "nan", "-3e9", "31.12.2023"]
+    ),
+    st.text(max_size=8),
+    st.floats(allow_nan=True).map(str),
+    st.integers(-5, 5).map(str),
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_any_table_gives_a_problem_or_a_reason(data):
+    names = data.draw(st.lists(st.text(min_size=1, max_size=6), min_size=2, max_size=5, unique=True))
+    rows = data.draw(st.integers(1, 60))
+    columns = {name: data.draw(st.lists(VALUES, min_size=1, max_size=6)) for name in names}
+    table = pd.DataFrame({name: [words[n % len(words)] for n in range(rows)] for name, words in columns.items()})
+    with suppress(ProjectError):
+        found = made(table, target=names[0])
+        assert Problem.model_validate({k: v for k, v in yaml.safe_load(found.text).items() if k != "defaults"})
+
+
+# ---- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory) -> Path:
+    """A fresh clone with a table; each test of the command leaves the clone as it found it or goes on from there."""
+    root = copy_project(tmp_path_factory.mktemp("new") / "clone")
+    orders().to_csv(root / "orders.csv", index=False)
+    return root
+
+
+def new(root: Path, *words: str, code: int | None = 0) -> str:
+    return run(root, "mlworkflow", "new", "shop", "--data", "orders.csv", "--target", "returned", *words, code=code)
+
+
+def changes(root: Path) -> str:
+    return run(root, "git", "status", "--porcelain", "--untracked-files=all")
+
+
+@pytest.mark.xdist_group("new")
+def test_a_dry_run_and_a_wrong_name_write_nothing(shop):
+    before = changes(shop)
+    assert "Nothing was written" in new(shop, "--dry-run")
+    assert "did you mean 'refund'" in new(shop, "--drop", "refunds", code=1)
+    assert "needs a name of its own" in run(shop, "mlworkflow", "new", "My Shop", "--data", "orders.csv", code=1)
+    assert changes(shop) == before
+
+
+@pytest.mark.xdist_group("new")
+def test_what_hydra_cannot_compose_is_refused_and_nothing_is_written(shop):
+    orders().rename(columns={"paid": "${paid}"}).to_csv(shop / "odd.csv", index=False)
+    before = changes(shop)
+    said = run(shop, "mlworkflow", "new", "odd", "--data", "odd.csv", "--target", "returned", code=1)
+    assert "${paid}" in said
+    assert changes(shop) == before
+
+
+@pytest.mark.xdist_group("new")
+def test_one_command_makes_a_versioned_problem_and_a_second_refuses(shop):
+    said = new(shop, "--drop", "refund")
+    assert "$ dvc add data/source/shop.csv" in said
+    assert "dvc exp run -S problem=shop" in said
+    assert {line[3:] for line in changes(shop).splitlines()} >= {
+        "conf/problem/shop.yaml",
+        "data/source/shop.csv.dvc",
+        "data/source/.gitignore",
+    }
+    run(shop, "mlworkflow", "compose", "problem=shop")
+    assert "is taken by conf/problem/shop.yaml" in new(shop, code=1)
+
+
+@pytest.mark.xdist_group("new")
+def test_force_says_what_it_replaces_and_a_failure_brings_it_back(shop):
+    kept = {path: path.read_bytes() for path in (shop / "conf/problem/shop.yaml", shop / "data/source/shop.csv")}
+    (shop / "orders.csv").write_text("returned\nyes\n")
+    assert "nothing to tell apart" in new(shop, "--force", code=1)
+    assert {path: path.read_bytes() for path in kept} == kept
+    orders(300).to_csv(shop / "orders.csv", index=False)
+    said = new(shop, "--force")
+    assert "Replaces conf/problem/shop.yaml." in said
+    assert "Replaces data/source/shop.csv." in said
+    assert len(pd.read_csv(shop / "data/source/shop.csv")) == 300
