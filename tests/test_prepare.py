@@ -45,7 +45,7 @@ def test_words_for_missing_are_counted(table, problem):
 
 def test_impossible_values_become_missing_and_are_counted(table):
     prepared = prepare(table, make_problem(data={"ranges": {"age": [None, 50]}}))
-    told = line(prepared, "impossible values of age")
+    told = line(prepared, "impossible values made missing in age")
     assert told["changed"] == 9
     assert max(prepared.train["age"].max(), prepared.test["age"].max()) <= 50
 
@@ -83,7 +83,7 @@ def test_an_infinite_target_is_no_target(table):
     )
     table.loc[3, "age"] = "inf"
     prepared = prepare(table, made)
-    assert line(prepared, "impossible values of age")["changed"] == 1
+    assert line(prepared, "impossible values made missing in age")["changed"] == 1
     assert line(prepared, "rows without a target")["dropped"] == 2
 
 
