@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         bundle = here / arguments.bundle if arguments.bundle else paths.BUNDLE
         print(predict(here / arguments.rows, here / arguments.output, bundle))
     elif name == "check" and arguments.file is not None:
-        from mlworkflow.contract import check_file
+        from mlworkflow.newrows import check_file
 
         print(check_file(here / arguments.file, arguments.problem))
     elif name == "verify":

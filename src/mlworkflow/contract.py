@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -225,44 +224,11 @@ def _limit(value: Any, rule: ColumnRule, place: str, found: list[str]) -> Any:
     return None
 
 
-# ---- mlworkflow check FILE -------------------------------------------------------------------------------------------
-
-
-def check_file(path: Path, name: str | None = None) -> str:
-    """Check the rows of a file against the contract of the problem `name` (default: that of params.yaml).
-
-    Returns: what was checked, and warnings of what is only wider.
-
-    Raises:
-        ContractError: every violation.
-    """
-    from mlworkflow.sources import file
-
-    problem = _problem(name)
-    if not problem.contract:
-        return f"the problem {problem.name} has no contract (problem.contract): nothing was checked"
-    contract = Contract(problem)
-    for batch in batches_of(file(str(path))):
-        contract.add(batch)
-    if found := contract.violations():
-        raise ContractError(str(path), [*found, *(f"warning: {line}" for line in contract.warnings())])
-    kept = f"{contract.rows} rows of {path} keep to the contract of {problem.name} ({len(problem.contract)} columns)"
-    return "\n".join([kept, *(f"warning: {line}" for line in contract.warnings())])
-
-
 def batches_of(source: pd.DataFrame | Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
     """Return what a source gave, a table or batches of one, as batches."""
     import pandas as pd
 
     return [source] if isinstance(source, pd.DataFrame) else source
-
-
-def _problem(name: str | None) -> Problem:
-    from mlworkflow import conf, io, paths
-    from mlworkflow.problem import Problem
-
-    composed = conf.compose([f"problem={name}"]) if name else io.read_yaml(paths.PARAMS)
-    return Problem.model_validate(composed["problem"])
 
 
 # ---- a contract for a new table --------------------------------------------------------------------------------------

@@ -35,22 +35,21 @@ class Fitness:
             self.columns = [str(name) for name in batch]
             self.twice = [str(name) for name in batch.columns[batch.columns.duplicated()]]
         target = self.problem.data.target
-        if target in batch and not self.twice:
-            self._add_target(
-                batch[target], Column(target, "number", "target", comma=target in self.problem.data.commas)
-            )
+        if target is not None and target in batch and not self.twice:
+            self._add_target(batch[target], target)
         self.rows += len(batch)
 
-    def _add_target(self, values: pd.Series, column: Column) -> None:
+    def _add_target(self, values: pd.Series, name: str) -> None:
         problem, blanks = self.problem, self.problem.data.blanks
         if problem.task == "regression":
+            column = Column(name, "number", "target", comma=name in problem.data.commas)
             read_values, bad = read(values, column, blanks)
             self.targets += int(read_values.notna().sum() + bad.sum())
             if bad.any() and not self.bad:
                 first = int(np.flatnonzero(bad)[0])
                 self.bad = f"row {self.rows + first + 1} has {as_word(values.iloc[first])!r}"
             return
-        found = spelt(words(values, blanks), problem.prepare.spelling.get(column.name, {}))
+        found = spelt(words(values, blanks), problem.prepare.spelling.get(name, {}))
         self.targets += int(found.notna().sum())
         if len(self.classes) <= MOST_CLASSES:
             for word, count in found.value_counts(sort=False).head(MOST_CLASSES + 1).items():
