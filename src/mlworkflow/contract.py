@@ -185,7 +185,9 @@ class Contract:
 
     def warnings(self) -> list[str]:
         """Return what is only wider than the contract."""
-        return [f"the column {name!r} is new: the contract has no rule for it" for name in self.new]
+        many = "columns" if len(self.new) > 1 else "column"
+        names = ", ".join(map(repr, self.new))
+        return [f"the contract has no rule for the new {many} {names}"] if self.new else []
 
 
 def _shown(values: pd.Series, rule: str) -> list[str]:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 DATE = r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
 LONG, SPACED, MANY, FEW = 20, 3, 100, 20  # mean letters, mean spaces, and words of their own that make a text
+GLANCE = 100
+
+
+def _are_dates(found: pd.Series) -> bool:
+    return bool(found.str.fullmatch(DATE).all() and dates(found).notna().all())
 
 
 class Evidence:
@@ -51,8 +56,9 @@ class Evidence:
         self.spaces += int(found.str.count(" ").sum())
         if len(self.distinct) <= MANY:
             self.distinct.update(found.unique()[: MANY + 1])
-        self.number = self.number and self._are_numbers(found)
-        self.date = self.date and bool(found.str.fullmatch(DATE).all() and dates(found).notna().all())
+        few = found.head(GLANCE)  # mostly they tell already that the others need no look
+        self.number = self.number and bool(numbers(few).notna().all()) and self._are_numbers(found)
+        self.date = self.date and _are_dates(few) and _are_dates(found)
 
     def _are_numbers(self, found: pd.Series) -> bool:
         read = numbers(found)

@@ -27,27 +27,34 @@ def as_word(value: Any) -> str:
 
 def words(values: pd.Series, blanks: Sequence[str] = ()) -> pd.Series:
     """Return the values as trimmed words (dtype str), missing where they are missing or one of `blanks`."""
-    found = _words(values)
-    if not blanks:
-        return found
-    known: pd.Series = found.where(~found.isin(blanks))
-    return known
-
-
-def _words(values: pd.Series) -> pd.Series:
     import pandas as pd
 
     if pd.api.types.is_object_dtype(values) and pd.api.types.infer_dtype(values, skipna=True) in ("string", "empty"):
         values = values.astype("str")
-    if isinstance(values.dtype, pd.StringDtype):
-        stripped: pd.Series = values.astype("str").str.strip()
-        return stripped
-    if pd.api.types.is_numeric_dtype(values):
+    if isinstance(values.dtype, pd.StringDtype) or pd.api.types.is_numeric_dtype(values):
         codes, uniques = pd.factorize(values)
-        spelt = np.array([*map(as_word, uniques.tolist()), None], dtype="object")
-        return pd.Series(spelt[codes], index=values.index, dtype="str")
-    known = values.astype("object").where(values.notna(), None)
-    return known.map(as_word, na_action="ignore").astype("str")
+        known = _known(_spelt_out(uniques), blanks)
+        return pd.Series(known.array.take(codes, allow_fill=True), index=values.index)
+    present = values.astype("object").where(values.notna(), None)
+    return _known(present.map(as_word, na_action="ignore").astype("str"), blanks)
+
+
+def _spelt_out(values: Any) -> pd.Series:
+    """Return an index or array of words or numbers, none of them missing, as words."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if pd.api.types.is_string_dtype(values):
+        return pd.Series(values, dtype="str")
+    if pd.api.types.is_integer_dtype(values):
+        return pd.Series(pa.array(values).cast(pa.large_string()).to_pandas(), dtype="str")
+    return pd.Series([as_word(value) for value in values.tolist()], dtype="str")
+
+
+def _known(found: pd.Series, blanks: Sequence[str]) -> pd.Series:
+    trimmed = found.str.strip()
+    known: pd.Series = trimmed.where(~trimmed.isin(blanks)) if blanks else trimmed
+    return known
 
 
 def spelt(found: pd.Series, variants: Mapping[str, str]) -> pd.Series:

@@ -134,9 +134,11 @@ def _kind(name: str, evidence: Evidence, role: Role, problem: Problem) -> Kind:
     data, found = problem.data, evidence.kind
     if role == "target" and problem.task in ("binary", "multiclass"):
         return "category"
+    if role == "time":
+        return "time"
     if name in data.kinds:
         return data.kinds[name]
-    if name in data.dates or role == "time":
+    if name in data.dates:
         return "time"
     if name in data.commas or role == "best":
         return "number"

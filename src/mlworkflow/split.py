@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HASH_KEY = "mlworkflow-split"  # 16 characters; another key would be another split of every table
 SECOND_KEY = "mlworkflow-again"
+FACTORS = np.array([0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93], dtype="uint64")  # odd, so that no bit is lost
 
 
 def identity(table: pd.DataFrame, data: Data) -> pd.DataFrame:
@@ -27,7 +28,7 @@ def identity(table: pd.DataFrame, data: Data) -> pd.DataFrame:
     return table.drop(columns=[data.target] if data.target else [])
 
 
-def row_ids(rows: pd.DataFrame, hash_key: str = HASH_KEY) -> np.ndarray:
+def row_ids(rows: pd.DataFrame) -> np.ndarray:
     """Return an (n,) uint64 for each row, from its content alone (SipHash, pandas.util.hash_pandas_object).
 
     Numbers count as float64, dates as microseconds, all else as words, so that the dtype of a column changes no id.
@@ -35,7 +36,7 @@ def row_ids(rows: pd.DataFrame, hash_key: str = HASH_KEY) -> np.ndarray:
     import pandas as pd
 
     same = pd.DataFrame({name: _hashable(rows[name]) for name in rows}, index=rows.index)
-    hashes = pd.util.hash_pandas_object(same, index=False, hash_key=hash_key)
+    hashes = pd.util.hash_pandas_object(same, index=False, hash_key=HASH_KEY)
     return hashes.to_numpy(dtype="uint64")
 
 
@@ -50,12 +51,19 @@ def _hashable(values: pd.Series) -> pd.Series:
 
 
 def fingerprints(rows: pd.DataFrame) -> np.ndarray:
-    """Return an (n, 2) uint64, 128 bits of each row's content: equal for equal rows, else different.
+    """Return an (n, 2) uint64, 128 bits of each row's content: the same for equal rows alone."""
+    import pandas as pd
 
-    The second half takes the columns in reverse order and with another key: numbers are hashed without one.
-    """
-    ahead = row_ids(rows)
-    return np.column_stack([ahead, row_ids(rows[rows.columns[::-1]], SECOND_KEY)])
+    one, two = (np.full(len(rows), start, dtype="uint64") for start in FACTORS)
+    for name in rows:
+        values = _hashable(rows[name])
+        here = pd.util.hash_pandas_object(values, index=False, hash_key=HASH_KEY).to_numpy(dtype="uint64")
+        there = here  # numbers are hashed without loss and without a key
+        if values.dtype == "str":
+            there = pd.util.hash_pandas_object(values, index=False, hash_key=SECOND_KEY).to_numpy(dtype="uint64")
+        one = (one ^ here) * FACTORS[0]
+        two = (two ^ (there >> np.uint64(32)) ^ (there << np.uint64(32))) * FACTORS[1]
+    return np.column_stack([one, two])
 
 
 def unit_hash(rows: pd.DataFrame) -> np.ndarray:
