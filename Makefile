@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: repro test check bench bench-faults extras compose wire lock clean
+.PHONY: repro test check bench bench-faults bench-scale extras compose wire lock clean
 
 repro: .venv/installed  ## run the whole workflow and print its summary
 	dvc repro
@@ -22,6 +22,9 @@ check: .venv/installed-dev  ## style, types, the lock, params.yaml, dvc.yaml, th
 
 bench: .venv/installed  ## what the workflow costs beside the bare computation
 	python bench/overhead.py
+
+bench-scale: .venv/installed  ## rows per second and peak memory, up to 10 million rows
+	python bench/scale.py
 
 bench-faults: .venv/installed  ## which planted faults the checks catch, and their false alarms
 	python bench/faults.py

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mlworkflow.errors import ProjectError
@@ -122,7 +122,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(st.data())
 def test_any_table_gives_a_problem_or_a_reason(data):
     names = data.draw(st.lists(st.text(min_size=1, max_size=6), min_size=2, max_size=5, unique=True))

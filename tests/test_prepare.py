@@ -7,6 +7,7 @@ import pytest
 
 from mlworkflow.errors import TableError
 from mlworkflow.prepare import prepare
+from mlworkflow.split import unit_hash
 from tests.conftest import make_problem
 
 
@@ -45,7 +46,7 @@ def test_words_for_missing_are_counted(table, problem):
 
 def test_impossible_values_become_missing_and_are_counted(table):
     prepared = prepare(table, make_problem(data={"ranges": {"age": [None, 50]}}))
-    told = line(prepared, "impossible values of age")
+    told = line(prepared, "impossible values made missing in age")
     assert told["changed"] == 9
     assert max(prepared.train["age"].max(), prepared.test["age"].max()) <= 50
 
@@ -83,7 +84,7 @@ def test_an_infinite_target_is_no_target(table):
     )
     table.loc[3, "age"] = "inf"
     prepared = prepare(table, made)
-    assert line(prepared, "impossible values of age")["changed"] == 1
+    assert line(prepared, "impossible values made missing in age")["changed"] == 1
     assert line(prepared, "rows without a target")["dropped"] == 2
 
 
@@ -98,3 +99,121 @@ def test_the_raw_table_is_left_as_it_was(table, problem):
     before = table.copy()
     prepare(table, problem)
     pd.testing.assert_frame_equal(table, before)
+
+
+# ---- the policy of the problem
+
+
+def test_spelling_variants_become_one_word_and_are_counted(table):
+    table.loc[:2, "plan"] = ["GOLD", " au", "Basic"]
+    made = make_problem(prepare={"spelling": {"plan": {"au": "gold", "basic": "basic"}}})
+    prepared = prepare(table, made)
+    told = line(prepared, "spelling variants in plan")
+    assert (told["changed"], told["examples"]) == (3, "'GOLD' as 'gold'; 'au' as 'gold'; 'Basic' as 'basic'")
+    assert set(prepared.train["plan"].dropna()) == {"basic", "gold"}
+
+
+def test_spelling_variants_of_the_target_are_one_class(table):
+    table["left"] = table["left"].where(table.index % 8 != 0, "YES")
+    prepared = prepare(table, make_problem(prepare={"spelling": {"left": {"y": "yes"}}}))
+    assert prepared.schema.classes == ["no", "yes"]
+
+
+def test_exact_duplicates_may_be_kept(table):
+    made = make_problem(data={"key": []}, prepare={"duplicates": "keep"})
+    prepared = prepare(table, made)
+    assert len(prepared.train) + len(prepared.test) == len(table)
+
+
+@pytest.mark.parametrize(("policy", "age"), [("first", 20), ("last", 99)])
+def test_of_several_rows_of_one_key_the_first_or_the_last_stays(table, policy, age):
+    table.loc[40, "age"] = "99"
+    prepared = prepare(table, make_problem(prepare={"same_key": policy}))
+    both = pd.concat([prepared.train, prepared.test])
+    assert both.loc[both["customer"] == "c0", "age"].tolist() == [age]
+    assert line(prepared, "row of one customer")["dropped"] == 1
+
+
+def test_all_rows_of_one_key_may_be_kept_on_one_side(table):
+    table.loc[40, "age"] = "99"
+    prepared = prepare(table, make_problem(prepare={"same_key": "keep"}))
+    assert [int((side["customer"] == "c0").sum()) for side in (prepared.train, prepared.test)] in ([2, 0], [0, 2])
+
+
+def test_rows_without_a_key_are_not_rows_of_one_key(table, problem):
+    table.loc[[1, 2, 3], "customer"] = ""
+    assert line(prepare(table, problem), "a second row of one customer")["dropped"] == 0
+
+
+def test_outliers_are_named_for_the_pipeline_and_counted_among_training_rows(table):
+    table.loc[7, "age"] = "9999"
+    prepared = prepare(table, make_problem(prepare={"outliers": {"age": "clip"}}))
+    assert next(c for c in prepared.schema.columns if c.name == "age").outliers == "clip"
+    told = line(prepared, "outliers clipped by the pipeline, training rows, in age")
+    assert told["seen"] == len(prepared.train)
+    assert prepared.train["age"].max() == 9999 or told["changed"] == 0  # the pipeline clips, not prepare
+
+
+def test_rare_categories_are_counted_among_training_rows(table):
+    rare = table.assign(plan=["basic"] * 38 + ["tin", "zinc", "basic"])
+    prepared = prepare(rare, make_problem(prepare={"rare": 0.1}))
+    counts = prepared.train["plan"].value_counts()
+    told = line(prepared, "rare categories pooled")
+    assert told["changed"] == counts[counts < 0.1 * len(prepared.train)].sum()
+    assert prepared.schema.rare == 0.1
+
+
+def test_a_column_of_the_policy_that_is_not_there_or_no_number_is_told(table):
+    made = make_problem(prepare={"outliers": {"plan": "clip"}, "spelling": {"plam": {"a": "b"}}})
+    with pytest.raises(TableError, match=r"(?s)no column 'plam', did you mean 'plan'.*'plan' must be a number"):
+        prepare(table, made)
+
+
+def test_a_rule_that_did_nothing_is_named_once(table, problem):
+    prepared = prepare(table.assign(plan="basic", age="20"), problem)
+    assert line(prepared, "a word for missing")["changed"] == 0
+
+
+def test_words_that_are_unreadable_are_all_told_with_their_rows(table):
+    table.loc[[3, 9], "age"] = ["old", "young"]
+    with pytest.raises(TableError, match=r"(?s)'age', row 4: 'old' is no number.*'age', row 10: 'young'"):
+        prepare(table, make_problem(data={"kinds": {"age": "number"}}))
+
+
+def test_a_time_of_words_is_told_with_the_way_to_write_it(table):
+    made = make_problem(data={"time": "plan"}, split={"scheme": "time"})
+    with pytest.raises(TableError, match=r"'plan', row 1: 'basic' is no time, which is written as 2024-01-31"):
+        prepare(table, made)
+
+
+def test_key_values_are_in_no_ledger_and_no_schema(table, problem):
+    secret = table.assign(customer=[f"$90{number}" for number in range(41)])
+    prepared = prepare(secret, problem)
+    assert "$90" not in prepared.ledger.to_csv() + str(prepared.schema.to_dict())
+
+
+# ---- odd tables
+
+
+def test_a_column_of_a_hundred_thousand_words_is_prepared_without_listing_them():
+    count = 120_000
+    rows = pd.DataFrame({"word": [f"w{n}" for n in range(count)], "left": ["yes", "no", "no"] * (count // 3)})
+    column = prepare(rows, make_problem(data={"key": []})).schema.columns[0]
+    assert (column.kind, column.categories, column.distinct, column.treatment) == ("category", [], 1001, "target")
+
+
+def test_odd_column_names_are_columns_like_others(table, problem):
+    odd = {"age": 'the "age"/years, größe', "plan": "plan's name\t1"}
+    prepared = prepare(table.rename(columns=odd), problem)
+    assert set(odd.values()) <= set(prepared.train)
+
+
+def test_dates_before_1900_are_dates(table, problem):
+    prepared = prepare(table.assign(born="1850-02-28"), problem)
+    assert prepared.train["born"].eq(pd.Timestamp("1850-02-28")).all()
+
+
+def test_a_class_of_one_row_is_on_the_side_where_the_row_is(table, problem):
+    table["left"] = ["no"] * 40 + ["yes"]
+    table.loc[40, "customer"] = next(f"k{n}" for n in range(99) if unit_hash(pd.DataFrame({"k": [f"k{n}"]}))[0] > 0.25)
+    assert prepare(table, problem).train["left"].sum() == 1

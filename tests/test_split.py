@@ -8,7 +8,7 @@ import pytest
 
 from mlworkflow.errors import TableError
 from mlworkflow.problem import Data, Split
-from mlworkflow.split import folds, is_test, row_ids, unit_hash
+from mlworkflow.split import fingerprints, folds, is_test, row_ids, unit_hash
 
 
 def rows(count: int, seed: int = 0) -> pd.DataFrame:
@@ -99,6 +99,58 @@ def test_folds_keep_groups_together_and_classes_even():
     for fit, check in folds(table, target, Data(target="y", group="house"), Split(), "binary", 0):
         assert set(table["house"].iloc[fit]).isdisjoint(table["house"].iloc[check])
         assert target[check].mean() == pytest.approx(target.mean(), abs=0.15)
+
+
+def test_folds_by_time_do_not_part_the_rows_of_one_time():
+    table = rows(120).assign(day=pd.to_datetime("2020-01-01") + pd.to_timedelta(np.arange(120) // 17, unit="D"))
+    parts = folds(table, None, Data(time="day"), Split(scheme="time", folds=3), "regression", 0)
+    assert len(parts) == 3
+    for fit, check in parts:
+        assert table["day"].iloc[fit].max() < table["day"].iloc[check].min()
+
+
+def test_fewer_points_in_time_than_folds_are_told():
+    table = rows(100).assign(day=pd.Timestamp("2020-01-01"))
+    with pytest.raises(TableError, match="1 points in time for 5 folds"):
+        folds(table, None, Data(time="day"), Split(scheme="time"), "regression", 0)
+
+
+@pytest.mark.parametrize("key", [["id"], []], ids=["key", "content"])
+def test_folds_keep_rows_of_one_key_and_rows_of_one_content_together(key):
+    table = rows(100)
+    table = pd.concat([table, table.assign(y=1 - table["y"])], ignore_index=True)
+    data = Data(target="y", key=key)
+    for fit, check in folds(table, table["y"].to_numpy(), data, Split(), "binary", 0):
+        assert set(table["id"].iloc[fit]).isdisjoint(table["id"].iloc[check])
+
+
+def test_folds_keep_the_parts_of_a_predefined_split_together():
+    table = rows(100).assign(part=[f"site{number % 7}" for number in range(100)])
+    split = Split(scheme="column", column="part")
+    for fit, check in folds(table, None, Data(target="y"), split, "regression", 0):
+        assert set(table["part"].iloc[fit]).isdisjoint(table["part"].iloc[check])
+
+
+def test_a_predefined_split_of_numbers_is_kept():
+    table = rows(40).assign(part=[1.0, 0.0] * 20)
+    side = is_test(table, Data(target="y"), Split(scheme="column", column="part", test=1))
+    assert (side == (table["part"] == 1)).all()
+
+
+def test_the_hours_of_other_rows_move_no_row_with_a_date():
+    days = pd.DataFrame({"day": pd.to_datetime(["2020-01-01", "2020-01-02"])})
+    hours = pd.concat([days, pd.DataFrame({"day": [pd.Timestamp("2020-01-02 03:00")]})])
+    assert row_ids(days).tolist() == row_ids(hours)[:2].tolist()
+
+
+def test_fingerprints_are_equal_for_equal_rows_alone():
+    table = rows(5000).assign(gap=np.nan, zero=-0.0)
+    twice = pd.concat([table, table.assign(zero=0.0)])
+    prints = fingerprints(twice)
+    assert (prints[:5000] == prints[5000:]).all()
+    assert len(np.unique(prints[:, 0])) == len(np.unique(prints[:, 1])) == 5000
+    swapped = fingerprints(pd.DataFrame({"a": [1.0, 2.0], "b": [2.0, 1.0]}))
+    assert (swapped[0] != swapped[1]).all()
 
 
 def test_every_training_row_is_checked_once():

@@ -63,7 +63,11 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--vary", action="store_true", help="again under another path, clock, locale, umask, threads, ..."
     )
-    command("check", "say whether params.yaml, dvc.yaml, the lock and the README's numbers are current")
+    check = command(
+        "check", "say whether rows keep to the contract; without FILE, whether what commands make is current"
+    )
+    check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a file of new rows, checked by the contract")
+    check.add_argument("--problem", metavar="NAME", help="whose contract; default: that of params.yaml")
     command("wire", "write the deps on code into dvc.yaml")
     command("readme", "write the numbers of metrics/ into the README")
     command("lock", "resolve the dependencies of pyproject.toml anew")
@@ -131,6 +135,10 @@ def run(arguments: argparse.Namespace) -> int:
         from mlworkflow.new.command import retake
 
         print(retake(arguments.name))
+    elif name == "check" and arguments.file is not None:
+        from mlworkflow.newrows import check_file
+
+        print(check_file(here / arguments.file, arguments.problem))
     elif name == "verify":
         from mlworkflow.verify import verify
 

@@ -1,40 +1,38 @@
-"""Mend and drop rows as the problem says, with a ledger of all that was done: nothing in silence."""
+"""Type, mend and drop rows as the problem says, with a ledger of all that was done: nothing in silence.
+
+A map for the next reader. The rows come in batches, and are looked at three times, so that memory holds one batch and
+a few numbers a row:
+
+- `infer_batches` (schema.py) finds out what the columns are;
+- `judge` types and mends each batch, notes in the ledger what that changed, and decides for every row whether it stays
+  and on which side of the split it is: what needs all rows (duplicates, keys, the newest quarter) sees their hashes;
+- `stream` types and mends again, and hands on the rows that stay.
+
+The size of a batch changes nothing. `prepare` is all of it for a table in memory.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from mlworkflow.errors import TableError
-from mlworkflow.schema import Schema, cast, codes, describe, impossible, infer
-from mlworkflow.split import is_test
+from mlworkflow import treatments
+from mlworkflow.errors import TableError, nearest
+from mlworkflow.fates import Fate, Judge
+from mlworkflow.ledger import Ledger
+from mlworkflow.mending import mend, note_reading
+from mlworkflow.schema import Description, Schema, codes, infer_batches, read_rows
+from mlworkflow.sides import Outlying, demand_both_sides, note_rare
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlworkflow.problem import Data, Problem
+    from mlworkflow.problem import Problem
 
-
-@dataclass
-class Ledger:
-    """What each rule did: rows seen, changed, dropped, and up to three examples."""
-
-    lines: list[dict[str, object]] = field(default_factory=list)
-
-    def add(
-        self, rule: str, seen: int, *, changed: int = 0, dropped: int = 0, examples: list[str] | None = None
-    ) -> None:
-        """Note one rule; a rule that did nothing is noted too."""
-        shown = "; ".join((examples or [])[:3])
-        self.lines.append({"rule": rule, "seen": seen, "changed": changed, "dropped": dropped, "examples": shown})
-
-    def table(self) -> pd.DataFrame:
-        """Return the ledger as a table, a line a rule."""
-        import pandas as pd
-
-        return pd.DataFrame(self.lines, columns=["rule", "seen", "changed", "dropped", "examples"])
+Batches = Callable[[], Iterable["pd.DataFrame"]]  # the raw rows, from the first on at each call
+Keep = Callable[["pd.DataFrame", "pd.DataFrame"], None]  # takes train and test rows
+FAULTS = 20  # that are told at once
 
 
 @dataclass(frozen=True)
@@ -47,88 +45,108 @@ class Prepared:
     ledger: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Streamed:
+    """What `stream` leaves beside the rows; `order_by` names the column that both sides are yet to be sorted by."""
+
+    schema: Schema
+    ledger: pd.DataFrame
+    order_by: str | None
+
+
 def prepare(raw: pd.DataFrame, problem: Problem) -> Prepared:
     """Return the typed and mended rows, split into train and test; the target of a classification as int64 codes.
 
     Raises:
-        TableError: a side has no rows, or a class has no training rows.
+        TableError: values cannot be read, a side has no rows, or a class has no training rows.
     """
-    schema, ledger = infer(raw, problem), Ledger()
-    table = _typed(raw, schema, ledger)
-    table = _possible(table, problem.data, ledger)
-    table = _without_target(table, problem.data, ledger)
-    table = _without_duplicates(table, problem.data, ledger)
-    if schema.classes:
-        table = table.assign(**{str(schema.target): codes(table[schema.target], schema.classes)})
-    table = _in_time(table, problem, ledger)
-    chosen = is_test(table, problem.data, problem.split)
-    train, test = table[~chosen].reset_index(drop=True), table[chosen].reset_index(drop=True)
-    ledger.add(f"split by {problem.split.scheme}: {len(train)} train, {len(test)} test", len(table))
-    _demand_both_sides(train, test, schema)
-    return Prepared(train, test, describe(schema, train), ledger.table())
+    import pandas as pd
+
+    parts: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+    done = stream(lambda: [raw.reset_index(drop=True)], problem, lambda *sides: parts.append(sides))
+    train, test = (pd.concat(side) for side in zip(*parts, strict=True))
+    if done.order_by:
+        train, test = (side.sort_values(done.order_by, kind="stable") for side in (train, test))
+    return Prepared(train.reset_index(drop=True), test.reset_index(drop=True), done.schema, done.ledger)
 
 
-def _typed(raw: pd.DataFrame, schema: Schema, ledger: Ledger) -> pd.DataFrame:
-    table = cast(raw, schema)
-    blank = table.isna() & raw.notna()
-    for column in schema.columns:
-        if (count := int(blank[column.name].sum())) > 0:
-            words = [repr(word) for word in raw.loc[blank[column.name], column.name].astype(str).unique()[:3]]
-            ledger.add(f"a word for missing in {column.name}", len(raw), changed=count, examples=words)
-        if column.kind == "number" and raw[column.name].dtype.kind not in "iuf":
-            words = raw[column.name].astype(str).head(3).tolist()
-            ledger.add(f"text read as numbers in {column.name}", len(raw), changed=len(raw), examples=words)
-    return table
+def stream(batches: Batches, problem: Problem, keep: Keep) -> Streamed:
+    """Give `keep` the typed and mended rows of each batch, train and test; return what they are and what was done.
+
+    Raises:
+        TableError: values cannot be read, a side has no rows, or a class has no training rows.
+    """
+    schema, ledger = infer_batches(batches(), problem), Ledger()
+    demand_columns(schema, problem)
+    fate = judge(batches, schema, problem, ledger)
+    description, outlying, present = Description(schema), Outlying(schema), set[int]()
+    for first, batch in _numbered(batches()):
+        kept, test = fate.of(first, len(batch))
+        rows, test = _coded(mend(read_rows(batch[kept], schema)[0], problem.data.ranges), schema), test[kept]
+        train = rows[~test]
+        description.add(train)
+        outlying.add(train)
+        if schema.classes:
+            present.update(train[schema.target].unique().tolist())
+        keep(train, rows[test])
+    demand_both_sides(fate, schema, present)
+    described = treatments.decide(description.schema(), problem.treatments)
+    outlying.note(ledger)
+    note_rare(description, described, ledger)
+    return Streamed(described, ledger.table(), None if fate.ordered else problem.data.time)
 
 
-def _without_target(table: pd.DataFrame, data: Data, ledger: Ledger) -> pd.DataFrame:
-    if data.target is None:
-        return table
-    missing = table[data.target].isna()
-    rows = [f"row {position + 1}" for position in np.flatnonzero(missing)[:3]]
-    ledger.add("rows without a target", len(table), dropped=int(missing.sum()), examples=rows)
-    return table[~missing]
+def _coded(rows: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Return the rows with the classes of the target as int64 codes."""
+    return rows.assign(**{str(schema.target): codes(rows[schema.target], schema.classes)}) if schema.classes else rows
 
 
-def _without_duplicates(table: pd.DataFrame, data: Data, ledger: Ledger) -> pd.DataFrame:
-    again = table.duplicated()
-    rows = [f"row {label + 1}" for label in table.index[again][:3]]
-    ledger.add("exact duplicates", len(table), dropped=int(again.sum()), examples=rows)
-    table = table[~again]
-    if not data.key:
-        return table
-    again = table.duplicated(subset=data.key)
-    rows = [f"row {label + 1}" for label in table.index[again][:3]]
-    ledger.add(f"a second row of one {', '.join(data.key)}", len(table), dropped=int(again.sum()), examples=rows)
-    return table[~again]
-
-
-def _possible(table: pd.DataFrame, data: Data, ledger: Ledger) -> pd.DataFrame:
-    for name in map(str, table.select_dtypes("number")):
-        values = table[name]
-        bad = impossible(values, data.ranges.get(name, (None, None)))
-        if name in data.ranges or bad.any():
-            examples = [str(value) for value in values[bad].unique()[:3]]
-            rule = f"impossible values of {name}, made missing"
-            ledger.add(rule, len(table), changed=int(bad.sum()), examples=examples)
-            table = table.assign(**{name: values.mask(bad)})
-    return table
-
-
-def _in_time(table: pd.DataFrame, problem: Problem, ledger: Ledger) -> pd.DataFrame:
-    time = problem.data.time
-    if problem.split.scheme != "time" or time is None:
-        return table
-    missing = table[time].isna()
-    ledger.add(f"rows without {time}", len(table), dropped=int(missing.sum()))
-    return table[~missing].sort_values(time, kind="stable")
-
-
-def _demand_both_sides(train: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> None:
-    found = [f"no {side} rows are left" for side, rows in (("training", train), ("test", test)) if rows.empty]
-    if schema.classes and len(train):
-        present = set(train[schema.target])
-        lost = [name for code, name in enumerate(schema.classes) if code not in present]
-        found += [f"no training row has the class {name!r}" for name in lost]
+def judge(batches: Batches, schema: Schema, problem: Problem, ledger: Ledger) -> Fate:
+    """Return what becomes of each row; what typing and mending change is noted in the ledger."""
+    found: list[str] = []
+    judged = Judge(problem)
+    for first, batch in _numbered(batches()):
+        typed, wrong = read_rows(batch, schema, first=first + 1)
+        found += wrong[: FAULTS - len(found)]
+        note_reading(batch, typed, schema, ledger)
+        judged.add(mend(typed, problem.data.ranges, ledger))
     if found:
-        raise TableError("the prepared table", found, "See reports/ledger.csv, mend problem.split or the source.")
+        raise TableError("the table", found, "Mend the rows, or problem.data (kinds, commas, dates, missing).")
+    return judged.fate(ledger)
+
+
+def _numbered(batches: Iterable[pd.DataFrame]) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield (rows before, batch)."""
+    first = 0
+    for batch in batches:
+        yield first, batch
+        first += len(batch)
+
+
+def demand_columns(schema: Schema, problem: Problem) -> None:
+    """Demand that the columns which the policy names are there, and that those with ranges or quantiles are numbers.
+
+    Raises:
+        TableError: all that is wrong.
+    """
+    policy, kinds = problem.prepare, {column.name: column.kind for column in schema.columns}
+    named: dict[str, Mapping[str, object]] = {
+        "prepare.spelling": policy.spelling,
+        "prepare.outliers": policy.outliers,
+        "treatments": problem.treatments,
+        "data.ranges": problem.data.ranges,
+    }
+    found = [
+        f"problem.{key}: there is no column {name!r}{nearest(name, kinds)}"
+        for key, names in named.items()
+        for name in names
+        if name not in kinds
+    ]
+    found += [
+        f"problem.{key}: {name!r} must be a number, but is a {kinds[name]}"
+        for key in ("prepare.outliers", "data.ranges")
+        for name in named[key]
+        if kinds.get(name, "number") != "number"
+    ]
+    if found:
+        raise TableError("the table", found, "Mend conf/problem.")

@@ -9,7 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from mlworkflow.errors import TableError, nearest
+from mlworkflow.kinds import Evidence
+from mlworkflow.reading import as_word as as_word
+from mlworkflow.reading import dates, naive, numbers, spelt, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,8 +22,6 @@ if TYPE_CHECKING:
     from mlworkflow.problem import Kind, Outliers, Problem, Treatment
 
 Role = Literal["input", "target", "key", "group", "time", "hidden", "existing", "best"]
-DATE = r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
-DATES: dict[str, Any] = {"errors": "coerce", "format": "ISO8601"}  # how a date is read, each row by itself
 MOST_CATEGORIES = 1000  # more are not listed in the schema
 
 
@@ -80,8 +83,38 @@ class Schema:
 
 def infer(table: pd.DataFrame, problem: Problem) -> Schema:
     """Return the schema of the raw `table`: kinds by what all its values can be read as, roles by the problem."""
+    return infer_batches([table], problem)
+
+
+def infer_batches(batches: Iterable[pd.DataFrame], problem: Problem) -> Schema:
+    """Return the schema of a raw table that comes in batches."""
+    data, policy, blanks = problem.data, problem.prepare, problem.data.blanks
+    seen: dict[str, Evidence] = {}
+    classes: set[str] = set()
+    for batch in batches:
+        for name in batch:
+            seen.setdefault(str(name), Evidence(blanks)).add(batch[name])
+        if problem.task in ("binary", "multiclass") and data.target in batch:
+            found = spelt(words(batch[data.target], blanks), policy.spelling.get(str(data.target), {}))
+            classes.update(found.dropna().unique())
+    roles = _roles(problem)
+    columns = [
+        Column(
+            name,
+            kind=_kind(name, evidence, roles.get(name, "input"), problem),
+            role=roles.get(name, "input"),
+            spelling=policy.spelling.get(name, {}),
+            comma=name in data.commas,
+            dates=data.dates.get(name),
+            outliers=policy.outliers.get(name, "leave"),
+        )
+        for name, evidence in seen.items()
+    ]
+    return Schema(problem.task, data.target, _ordered(classes, problem), columns, blanks, rare=policy.rare)
+
+
+def _roles(problem: Problem) -> dict[str, Role]:
     data = problem.data
-    blanks = data.blanks
     roles: dict[str, Role] = dict.fromkeys(data.hidden, "hidden")
     roles |= dict.fromkeys(data.key, "key")
     reference = problem.reference
@@ -93,45 +126,38 @@ def infer(table: pd.DataFrame, problem: Problem) -> Schema:
         roles[problem.split.column] = "hidden"
     if data.target:
         roles[data.target] = "target"
-    kinds = {str(name): _kind(table[name], blanks, name == data.time) for name in table}
-    if classes := _classes(table, problem):
-        kinds[str(data.target)] = "category"
-    columns = [Column(name, kind, roles.get(name, "input")) for name, kind in kinds.items()]
-    return Schema(problem.task, data.target, classes, columns, blanks)
+    return roles
 
 
-def _kind(values: pd.Series, blanks: list[str], is_time: bool) -> Kind:
-    import pandas as pd
-
-    if is_time or pd.api.types.is_datetime64_any_dtype(values):
+def _kind(name: str, evidence: Evidence, role: Role, problem: Problem) -> Kind:
+    """Return what the problem says of a column, else what its role or its values say."""
+    data, found = problem.data, evidence.kind
+    if role == "target" and problem.task in ("binary", "multiclass"):
+        return "category"
+    if role == "time":
         return "time"
-    if pd.api.types.is_bool_dtype(values):
-        return "category"
-    if pd.api.types.is_numeric_dtype(values):
+    if name in data.kinds:
+        return data.kinds[name]
+    if name in data.dates:
+        return "time"
+    if name in data.commas or role == "best":
         return "number"
-    known = known_words(values, blanks)
-    if known.empty:
-        return "category"
-    if pd.to_numeric(known, errors="coerce").notna().all():
-        return "number"
-    is_date = known.str.fullmatch(DATE).all() and pd.to_datetime(known, **DATES).notna().all()
-    return "time" if is_date else "category"
+    if role == "key" or name == problem.split.column:
+        return "category"  # as numbers, long ones would run together
+    return "category" if found == "text" and role not in ("input", "hidden") else found
 
 
 def known_words(values: pd.Series, blanks: Sequence[str]) -> pd.Series:
     """Return the values that are there, as words."""
-    words = values.dropna().map(as_word).astype("str")
-    return words[~words.isin(blanks)]
+    return words(values, blanks).dropna()
 
 
-def _classes(table: pd.DataFrame, problem: Problem) -> list[Any]:
-    """The classes of the target in the order of their codes: sorted, in a binary problem the positive one last."""
-    if problem.task not in ("binary", "multiclass") or problem.data.target not in table:
-        return []
-    classes = sorted(set(known_words(table[problem.data.target], problem.data.blanks)), key=_number_then_word)
+def _ordered(classes: Iterable[str], problem: Problem) -> list[Any]:
+    """Return the classes in the order of their codes: sorted, in a binary problem the positive one last."""
+    ordered = sorted(classes, key=_number_then_word)
     if problem.task == "binary":
-        classes.sort(key=lambda name: name == as_word(problem.data.positive))
-    return classes
+        ordered.sort(key=lambda name: name == as_word(problem.data.positive))
+    return ordered
 
 
 def _number_then_word(name: str) -> tuple[int, float, str]:
@@ -144,7 +170,7 @@ def _number_then_word(name: str) -> tuple[int, float, str]:
 def cast(table: pd.DataFrame, schema: Schema, *, only: Iterable[str] | None = None) -> pd.DataFrame:
     """Return the schema's columns of `table`, each row typed by itself.
 
-    Numbers become float64, words are trimmed, blanks are missing.
+    Numbers become float64, dates datetime64[us], words are trimmed and spelt in one way, blanks are missing.
 
     Args:
         table: raw rows; further columns are left out.
@@ -154,9 +180,20 @@ def cast(table: pd.DataFrame, schema: Schema, *, only: Iterable[str] | None = No
     Raises:
         TableError: columns are missing, or values cannot be read; all of them at once, with row numbers.
     """
+    typed, found = read_rows(table, schema, only=only)
+    if found:
+        raise TableError("the table", found[:20], "Mend the rows, or name the right columns in conf/problem.")
+    return typed
+
+
+def read_rows(
+    table: pd.DataFrame, schema: Schema, *, only: Iterable[str] | None = None, first: int = 1
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return what `cast` does, and all that is wrong in sentences; `first` is the number of the first row."""
     import pandas as pd
 
-    wanted = [column for column in schema.columns if only is None or column.name in set(only)]
+    chosen = None if only is None else set(only)
+    wanted = [column for column in schema.columns if chosen is None or column.name in chosen]
     found = [
         f"the column {column.name!r} is missing{nearest(column.name, table.columns)}"
         for column in wanted
@@ -165,44 +202,39 @@ def cast(table: pd.DataFrame, schema: Schema, *, only: Iterable[str] | None = No
     typed: dict[str, pd.Series] = {}
     for column in wanted:
         if column.name in table:
-            typed[column.name] = _cast_column(table[column.name], column, schema, found)
-    if found:
-        raise TableError("the table", found[:20], "Mend the rows, or name the right columns in conf/problem.")
-    return pd.DataFrame(typed, index=table.index)
+            values = table[column.name]
+            typed[column.name], bad = read(values, column, schema.blanks)
+            for position in np.flatnonzero(bad)[:5]:
+                word = as_word(values.iloc[position])
+                found.append(f"{column.name!r}, row {first + position}: {word!r} is no {column.kind}{_form(column)}")
+    return pd.DataFrame(typed, index=table.index), found
 
 
-def _cast_column(values: pd.Series, column: Column, schema: Schema, found: list[str]) -> pd.Series:
+def _form(column: Column) -> str:
+    """Return how a date must be written, where the column has dates."""
+    if column.kind != "time":
+        return ""
+    return f", which is written as {column.dates or '2024-01-31 or 2024-01-31 13:05'} (problem.data.dates)"
+
+
+def read(values: pd.Series, column: Column, blanks: Sequence[str]) -> tuple[pd.Series, np.ndarray]:
+    """Return (the values typed as the column says, an (n,) bool: True where a word cannot be read)."""
     import pandas as pd
 
-    if column.kind == "number" and pd.api.types.is_numeric_dtype(values):
-        return values.astype("float64")
+    none = np.zeros(len(values), dtype=bool)
+    if column.kind == "number" and pd.api.types.is_numeric_dtype(values):  # truth counts as 0 and 1
+        return values.astype("float64"), none
     if column.kind == "time" and pd.api.types.is_datetime64_any_dtype(values):
-        return values
-    if column.kind == "category":
-        words = values.astype("object").where(values.notna(), None).map(as_word, na_action="ignore")
-    else:
-        words = values.astype("str").where(values.notna()).str.strip()
-    words = words.astype("str").where(words.notna() & ~words.isin(schema.blanks))
-    if column.kind == "category":
-        return words
-    read = pd.to_numeric(words, errors="coerce") if column.kind == "number" else pd.to_datetime(words, **DATES)
-    bad = read.isna() & words.notna()
-    for position in bad.to_numpy().nonzero()[0][:5]:
-        found.append(f"{column.name!r}, row {position + 1}: {words.iloc[position]!r} is no {column.kind}")
-    return read.astype("float64") if column.kind == "number" else read
-
-
-def as_word(value: Any) -> str:
-    """Return the word for a category: whole floats as integers, so that 1 and 1.0 are one category."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
+        return naive(values), none
+    found = words(values, blanks)
+    if column.kind in ("category", "text"):
+        return spelt(found, column.spelling), none
+    typed = numbers(found, column.comma) if column.kind == "number" else dates(found, column.dates)
+    return typed, (typed.isna() & found.notna()).to_numpy()
 
 
 def impossible(values: pd.Series, limits: Sequence[float | None]) -> pd.Series:
     """Return an (n,) bool: True for infinite numbers and those outside (low, high); None is no limit."""
-    import numpy as np
-
     low, high = limits
     bad: pd.Series = np.isinf(values)
     bad |= values < low if low is not None else False
@@ -212,20 +244,60 @@ def impossible(values: pd.Series, limits: Sequence[float | None]) -> pd.Series:
 
 def describe(schema: Schema, rows: pd.DataFrame) -> Schema:
     """Return the schema with what `rows`, training rows, hold: shares of missing values, ranges, categories."""
-    columns = [_describe_column(column, rows[column.name]) for column in schema.columns]
-    return replace(schema, columns=columns, rows=len(rows))
+    description = Description(schema)
+    description.add(rows)
+    return description.schema()
 
 
-def _describe_column(column: Column, values: pd.Series) -> Column:
-    missing = float(values.isna().mean()) if len(values) else 0.0
-    if column.role == "key":
-        return replace(column, missing=missing)  # whom the rows are about stays out of every output
-    if column.kind == "category":
-        categories = sorted(values.dropna().unique().tolist())
-        return replace(column, missing=missing, categories=categories if len(categories) <= MOST_CATEGORIES else [])
-    if column.kind == "number" and values.notna().any():
-        return replace(column, missing=missing, low=float(values.min()), high=float(values.max()))
-    return replace(column, missing=missing)
+class Description:
+    """What the training rows hold, batch after batch."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.of, self.rows = schema, 0
+        self.missing = dict.fromkeys((column.name for column in schema.columns), 0)
+        self.ranges: dict[str, tuple[float, float]] = {}
+        self.counts: dict[str, dict[str, int] | None] = {}  # None: more than MOST_CATEGORIES words
+
+    def add(self, rows: pd.DataFrame) -> None:
+        """Note further training rows."""
+        self.rows += len(rows)
+        for column in self.of.columns:
+            name, values = column.name, rows[column.name]
+            self.missing[name] += int(values.isna().sum())
+            if column.role == "key":
+                continue  # whom the rows are about stays out of every output
+            if column.kind == "number" and values.notna().any():
+                low, high = self.ranges.get(name, (np.inf, -np.inf))
+                self.ranges[name] = min(low, float(values.min())), max(high, float(values.max()))
+            if column.kind in ("category", "text"):
+                self.counts[name] = _counted(self.counts.get(name, {}), values)
+
+    def schema(self) -> Schema:
+        """Return the schema with all that was noted."""
+        return replace(self.of, columns=[self._described(column) for column in self.of.columns], rows=self.rows)
+
+    def _described(self, column: Column) -> Column:
+        name = column.name
+        column = replace(column, missing=self.missing[name] / self.rows if self.rows else 0.0)
+        if name in self.ranges:
+            low, high = self.ranges[name]
+            return replace(column, low=low, high=high)
+        if name not in self.counts:
+            return column
+        counts = self.counts[name]
+        told = sorted(counts) if counts is not None and column.kind == "category" else []
+        return replace(column, categories=told, distinct=MOST_CATEGORIES + 1 if counts is None else len(counts))
+
+
+def _counted(counts: dict[str, int] | None, values: pd.Series) -> dict[str, int] | None:
+    """Return how often each word was there, None where there are too many to list."""
+    if counts is None:
+        return None
+    found = values.value_counts(sort=False)
+    if len(found) <= MOST_CATEGORIES:
+        for word, count in zip(found.index.tolist(), found.tolist(), strict=True):
+            counts[word] = counts.get(word, 0) + count
+    return counts if max(len(found), len(counts)) <= MOST_CATEGORIES else None
 
 
 def codes(values: pd.Series, classes: list[Any]) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mlworkflow import kinds
 from mlworkflow.problem import BLANKS, Kind
+from mlworkflow.reading import dates, numbers, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,41 +86,33 @@ def evidence(values: pd.Series) -> Evidence:
     import pandas as pd
 
     counts = _counts(values)
-    words = pd.Series(counts.index[:TRIED], dtype="str")
-    kind, unread, comma, dates, others = _reading(values, words)
+    kind, unread, comma, form, others = _reading(values, pd.Series(counts.index[:TRIED], dtype="str"))
     known = counts[~counts.index.isin(unread)]
-    numbers = _numbers(pd.Series(known.index), comma) if kind == "number" else None
+    amounts = numbers(pd.Series(known.index, dtype="str"), comma) if kind == "number" else None
     return Evidence(
         name=str(values.name),
         kind=kind,
         rows=len(values),
         missing=len(values) - int(known.sum()),
         distinct=len(known),
-        whole=numbers is not None and len(numbers) > 0 and bool((numbers % 1 == 0).all()),
+        whole=amounts is not None and len(amounts) > 0 and bool((amounts % 1 == 0).all()),
         unread=unread,
         comma=comma,
-        dates=dates,
+        dates=form,
         others=others,
         common={str(word): int(count) for word, count in known.iloc[:MOST_SHOWN].items()},
         variants=_variants(known) if kind == "category" else {},
-        in_order=_in_order(values, kind, comma, dates),
+        in_order=_in_order(values, kind, comma, form),
     )
 
 
 def _counts(values: pd.Series) -> pd.Series:
     """Return how often each word is there, the commonest first, equals in their own order; blanks left out."""
-    import pandas as pd
-
-    from mlworkflow.schema import as_word
-
-    raw = values.dropna().value_counts()
-    words = pd.Series(raw.to_numpy(), index=pd.Index([as_word(value) for value in raw.index], dtype="str"))
-    words = words[~words.index.isin(BLANKS)]
-    words = words.groupby(level=0, sort=False).sum()
-    return words.sort_index().sort_values(ascending=False, kind="stable")
+    counts = words(values, BLANKS).value_counts()
+    return counts.sort_index().sort_values(ascending=False, kind="stable")
 
 
-def _reading(values: pd.Series, words: pd.Series) -> tuple[Kind, list[str], bool, str | None, list[str]]:
+def _reading(values: pd.Series, found: pd.Series) -> tuple[Kind, list[str], bool, str | None, list[str]]:
     """Return (kind, words that mean missing, decimal comma, way of writing dates, other ways) for distinct words."""
     import pandas as pd
 
@@ -126,49 +120,29 @@ def _reading(values: pd.Series, words: pd.Series) -> tuple[Kind, list[str], bool
         return "category", [], False, None, []
     if pd.api.types.is_datetime64_any_dtype(values):
         return "time", [], False, None, []
-    blank = words.str.lower().isin(MISSING_WORDS)
-    rest, unread = words[~blank], words[blank].tolist()
+    blank = found.str.lower().isin(MISSING_WORDS)
+    rest, unread = found[~blank], found[blank].tolist()
     if rest.empty:
         return "category", [], False, None, []
-    if _all_numbers(rest):
-        return "number", unread, False, None, []
+    if (kind := _kind(rest)) in ("number", "time"):
+        return kind, unread, False, None, []
     if rest.str.fullmatch(WHOLE_OR_COMMA).all() and rest.str.fullmatch(COMMA).any():
         return "number", unread, True, None, []
-    if ways := _ways_of_dates(rest):
-        return "time", unread, False, ways[0], [str(way) for way in ways[1:]]
-    return _words_or_text(words), [], False, None, []
+    if ways := [way for way in DATES if _written(rest.iloc[:100], way) and _written(rest, way)]:
+        return "time", unread, False, ways[0], ways[1:]
+    return _kind(found), [], False, None, []
 
 
-def _all_numbers(words: pd.Series) -> bool:
-    """Return whether all words are numbers, as `schema.cast` reads them."""
-    return bool(_numbers(words, comma=False).notna().all())
+def _kind(found: pd.Series) -> Kind:
+    """Return what all words can be read as, as prepare will judge it."""
+    judged = kinds.Evidence([])
+    judged.add(found)
+    return judged.kind
 
 
-def _numbers(words: pd.Series, comma: bool) -> pd.Series:
-    import pandas as pd
-
-    plain = words.str.replace(".", "", regex=False).str.replace(",", ".", regex=False) if comma else words
-    return pd.to_numeric(plain, errors="coerce")
-
-
-def _ways_of_dates(words: pd.Series) -> list[str | None]:
-    """Return the ways of writing dates that fit every word: None for ISO 8601, then those of DATES."""
-    import pandas as pd
-
-    from mlworkflow.schema import DATE
-    from mlworkflow.schema import DATES as ISO
-
-    if words.str.fullmatch(DATE).all() and pd.to_datetime(words, **ISO).notna().all():
-        return [None]
-    few = words.iloc[:100]
-    fitting = [way for way in DATES if pd.to_datetime(few, format=way, errors="coerce").notna().all()]
-    return [way for way in fitting if pd.to_datetime(words, format=way, errors="coerce").notna().all()]
-
-
-def _words_or_text(words: pd.Series) -> Kind:
-    """Return `text` for sentences of which hardly two are the same, else `category`."""
-    spaces = words.str.count(r"\s").mean()
-    return "text" if len(words) >= 20 and spaces >= 2 and words.str.len().mean() >= 20 else "category"
+def _written(found: pd.Series, way: str) -> bool:
+    """Return whether all words are dates that are written this way."""
+    return bool(dates(found, way).notna().all())
 
 
 def _variants(counts: pd.Series) -> dict[str, str]:
@@ -181,21 +155,15 @@ def _variants(counts: pd.Series) -> dict[str, str]:
     return {word: first[fold] for word, fold in pairs if first[fold] != word}
 
 
-def _in_order(values: pd.Series, kind: Kind, comma: bool, dates: str | None) -> bool:
+def _in_order(values: pd.Series, kind: Kind, comma: bool, form: str | None) -> bool:
     """Return whether numbers or times never fall from row to row."""
     import pandas as pd
 
-    from mlworkflow.schema import DATES as ISO
-
     if kind not in ("number", "time") or values.isna().all():
         return False
-    if kind == "number":
-        read = values if pd.api.types.is_numeric_dtype(values) else _numbers(values.astype("str").str.strip(), comma)
-    elif pd.api.types.is_datetime64_any_dtype(values):
-        read = values
-    else:
-        how: dict[str, Any] = {"format": dates, "errors": "coerce"} if dates else ISO
-        read = pd.to_datetime(values.astype("str").str.strip(), **how)
+    read = values
+    if not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values)):
+        read = numbers(words(values), comma) if kind == "number" else dates(words(values), form)
     return bool(read.dropna().is_monotonic_increasing)
 
 

@@ -59,7 +59,7 @@ def make(table: pd.DataFrame, snapshot: Snapshot, asked: Asked) -> Made:
     problem = _valid(sections)
     _demand_fit(table, problem)
     prepared = prepare(table, problem)
-    sections = _in_order(sections | {"contract": _contract(table, prepared.schema)})
+    sections = _in_order(sections | {"contract": _contract(table, problem)})
     found = _findings(table, prepared.train, prepared.schema)
     told = [*_decided(proposal), "", *_columns(prepared.schema), "", *_doubtful(proposal, found)]
     note = f"{asked.target or 'Groups'} of {snapshot.origin.address}: {len(table):,} rows, {table.shape[1]} columns."
@@ -118,11 +118,10 @@ def _demand_fit(table: pd.DataFrame, problem: Problem) -> None:
         raise TableError("the source table", found, "Mend the source or choose other options; nothing was written.")
 
 
-def _contract(table: pd.DataFrame, schema: Schema) -> dict[str, Any]:
-    from mlworkflow import contract
+def _contract(table: pd.DataFrame, problem: Problem) -> dict[str, Any]:
+    from mlworkflow.contract import propose as rules_of
 
-    rules = contract.propose(table, schema)
-    return {name: rule.model_dump(exclude_defaults=True) for name, rule in rules.items()}
+    return {name: rule.model_dump(exclude_defaults=True) for name, rule in rules_of(table, problem).items()}
 
 
 def _findings(raw: pd.DataFrame, train: pd.DataFrame, schema: Schema) -> list[Finding]:

@@ -56,7 +56,7 @@ def text(proposal: Proposal, sections: Mapping[str, Any], note: str) -> str:
         sections: the problem as plain types; see mlworkflow.problem.Problem.
         note: what stands on the first line.
     """
-    lines = [f"# {note}", "defaults:"]
+    lines = [f"# {''.join(sign if sign.isprintable() else ' ' for sign in note)}", "defaults:"]
     lines += [f"  - override /model@_global_.model: {proposal.model} # `-S model=...` tries another one"]
     lines += [f"  - override /search@_global_.search: {proposal.search}", ""]
     for key, value in sections.items():

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from mlworkflow import io, paths
-from mlworkflow.errors import ConfError, ProjectError, TableError, nearest, reason
+from mlworkflow.batches import writing
+from mlworkflow.contract import Contract, ContractError, batches_of
+from mlworkflow.errors import ConfError, ProjectError, TableError, reason
+from mlworkflow.fitness import Fitness
 from mlworkflow.params import Sections
-from mlworkflow.schema import as_word, known_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,95 +25,52 @@ def collect(problem: Problem) -> pd.DataFrame:
 
     Raises:
         TableError: the table cannot carry the problem; every reason at once.
+        ContractError: rows break the contract; every violation at once.
     """
-    table = _load(problem.source.config())
-    if found := mistakes(table, problem):
-        raise TableError("the source table", found, "Mend the source, or name the right columns in conf/problem.")
-    return table
+    import pandas as pd
+
+    parts: list[pd.DataFrame] = []
+    stream(problem, parts.append)
+    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
 
-def _load(source: dict[str, Any]) -> pd.DataFrame:
+def stream(problem: Problem, keep: Callable[[pd.DataFrame], None]) -> list[str]:
+    """Give `keep` the rows of the source batch by batch, and raise in the end what `collect` does; return warnings."""
+    fitness, contract = Fitness(problem), Contract(problem)
+    for batch in _load(problem.source.config()):
+        fitness.add(batch)
+        if not fitness.twice:
+            contract.add(batch)
+            keep(batch)
+    if found := fitness.mistakes():
+        raise TableError(
+            "the source table",
+            [*found, *contract.violations()],
+            "Mend the source, or name the right columns in conf/problem.",
+        )
+    if found := contract.violations():
+        raise ContractError("the source table", found)
+    return contract.warnings()
+
+
+def _load(source: dict[str, Any]) -> Iterable[pd.DataFrame]:
+    """Return the source's batches."""
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
     try:
-        table: pd.DataFrame = instantiate(source)
+        return batches_of(instantiate(source))
     except InstantiationException as error:
         if isinstance(error.__cause__, ProjectError):
             raise error.__cause__ from error
         raise ConfError([f"problem.source: {reason(error)}"], "Mend the source.") from error
-    return table
 
 
 def mistakes(table: pd.DataFrame, problem: Problem) -> list[str]:
     """Return all that keeps `table` from carrying `problem`: absent columns, too few rows, a target of one class."""
-    data = problem.data
-    if table.columns.duplicated().any():
-        return [f"the column {name!r} is there twice" for name in table.columns[table.columns.duplicated()]]
-    named = [data.target, data.group, data.time, problem.split.column, *problem.reference.columns]
-    named += [*data.key, *data.hidden, *data.ranges]
-    missing = dict.fromkeys(name for name in named if name is not None and name not in table)
-    found = [f"the column {name!r} is not there{nearest(name, table.columns)}" for name in missing]
-    if len(table) < 2 * problem.split.folds:
-        found.append(f"it has {len(table)} rows, too few for {problem.split.folds} folds")
-    used = {name for name in named if name is not None and name not in data.ranges}
-    if not [name for name in table if name not in used]:
-        found.append("no column is left for a model to see")
-    found += _best_mistakes(table, problem)
-    if data.target in table:
-        found += _target_mistakes(table[data.target], problem)
-    return found
-
-
-def _best_mistakes(table: pd.DataFrame, problem: Problem) -> list[str]:
-    """Return what keeps the column of the raw `table` from being the truth: a value missing, no probability."""
-    import numpy as np
-    import pandas as pd
-
-    name = problem.reference.best
-    if name is None or name not in table:
-        return []
-    values = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float)
-    kind, right = "a finite number", np.isfinite(values)
-    if problem.task == "binary":
-        kind, right = "a probability from 0 to 1", (values >= 0) & (values <= 1)
-    wrong = np.flatnonzero(~right)
-    shown = ", ".join(f"row {row + 1}: {table[name].iloc[row]!r}" for row in wrong[:3])
-    return [f"reference.best: {name!r} must be {kind} in every row, but is not in {len(wrong)} ({shown})"] * bool(shown)
-
-
-def _target_mistakes(target: pd.Series, problem: Problem) -> list[str]:
-    import pandas as pd
-
-    name = problem.data.target
-    words = known_words(target, problem.data.blanks)
-    if words.empty:
-        return [f"the target {name!r} is missing in every row"]
-    if problem.task == "regression":
-        bad = words[pd.to_numeric(words, errors="coerce").isna()]
-        return (
-            [f"the target {name!r} must be a number, but row {bad.index[0] + 1} has {bad.iloc[0]!r}"]
-            if len(bad)
-            else []
-        )
-    classes = sorted(words.unique())
-    if len(classes) < 2:
-        return [f"the target {name!r} must have two classes or more, but has only {classes[0]!r}"]
-    found = []
-    if problem.task == "binary" and len(classes) > 2:
-        found.append(
-            f"the target {name!r} must have two classes in a binary task, but has {len(classes)}: {classes[:5]}"
-        )
-    if problem.task == "binary" and as_word(problem.data.positive) not in classes:
-        found.append(
-            f"the positive class {problem.data.positive!r} is not in {name!r}"
-            f"{nearest(as_word(problem.data.positive), classes)}"
-        )
-    rare = words.value_counts()
-    least = int(rare.min())
-    if least < problem.split.folds:
-        found.append(f"the class {rare.idxmin()!r} has {least} rows, too few for {problem.split.folds} folds")
-    return found
+    fitness = Fitness(problem)
+    fitness.add(table)
+    return fitness.mistakes()
 
 
 def _about(source: dict[str, Any]) -> str:
@@ -118,15 +79,19 @@ def _about(source: dict[str, Any]) -> str:
 
 
 def main(sections: Sections) -> None:
-    """Write the table and its provenance."""
+    """Write the table and its provenance; what is only wider than the contract is a warning."""
     problem = sections.problem
-    table = collect(problem)
-    io.write_table(table, paths.RAW)
+    with writing(paths.RAW) as writer:
+        warnings = stream(problem, writer.add)
+    for line in warnings:
+        print(f"collect: warning: {line}", file=sys.stderr)
+    origin = {"origin": problem.origin.model_dump(exclude_none=True)} if problem.origin else {}
     io.write_json(
         {
             "source": json.dumps(problem.source.config(), sort_keys=True),
-            "rows": len(table),
-            "columns": table.shape[1],
+            **origin,
+            "rows": writer.rows,
+            "columns": len(writer.names),
             "sha256": io.sha256(paths.RAW),
             "about": _about(problem.source.config()),
         },

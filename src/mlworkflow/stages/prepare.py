@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mlworkflow import io, paths
+from mlworkflow.batches import read_batches, writing
 from mlworkflow.params import Sections
-from mlworkflow.prepare import prepare
+from mlworkflow.prepare import stream
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def main(sections: Sections) -> None:
     """Write both sides of the split, what their columns are, and what was done to the rows."""
-    prepared = prepare(io.read_table(paths.RAW), sections.problem)
-    io.write_table(prepared.train, paths.TRAIN_ROWS)
-    io.write_table(prepared.test, paths.TEST_ROWS)
+    with writing(paths.TRAIN_ROWS) as train, writing(paths.TEST_ROWS) as test:
+
+        def keep(*sides: pd.DataFrame) -> None:
+            for writer, rows in zip((train, test), sides, strict=True):
+                writer.add(rows)
+
+        prepared = stream(lambda: read_batches(paths.RAW), sections.problem, keep)
+        train.order_by = test.order_by = prepared.order_by
     io.write_json(prepared.schema.to_dict(), paths.SCHEMA)
     io.write_table(prepared.ledger, paths.LEDGER)
