@@ -45,9 +45,10 @@ def test_each_feature_holds_what_it_says():
 
 
 def test_a_date_gets_its_parts_without_being_asked():
-    wide = add_features(ROWS, build([], SCHEMA))
-    assert wide.filter(like="when_").iloc[0].tolist() == [2024, 2, 29, 3, 13]
-    assert wide.filter(like="when_").iloc[2].isna().all()
+    wide = add_features(ROWS, build([], SCHEMA)).filter(like="when_")
+    assert wide.iloc[0, :5].tolist() == [2024, 2, 29, 3, 13]
+    assert list(wide)[5:] == [f"when_{part}_{name}" for part in ("month", "weekday", "hour") for name in ("sin", "cos")]
+    assert wide.iloc[2].isna().all()
 
 
 def test_a_row_has_the_same_features_alone_as_among_others():

@@ -10,6 +10,7 @@ import numpy as np
 from mlworkflow.errors import TableError
 from mlworkflow.schema import Schema, cast, codes, describe, impossible, infer
 from mlworkflow.split import is_test
+from mlworkflow.treatments import decide
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ def prepare(raw: pd.DataFrame, problem: Problem) -> Prepared:
     train, test = table[~chosen].reset_index(drop=True), table[chosen].reset_index(drop=True)
     ledger.add(f"split by {problem.split.scheme}: {len(train)} train, {len(test)} test", len(table))
     _demand_both_sides(train, test, schema)
-    return Prepared(train, test, describe(schema, train), ledger.table())
+    return Prepared(train, test, decide(describe(schema, train), problem.treatments), ledger.table())
 
 
 def _typed(raw: pd.DataFrame, schema: Schema, ledger: Ledger) -> pd.DataFrame:

@@ -64,6 +64,11 @@ class Schema:
         """The names of the columns that a model may see."""
         return [column.name for column in self.inputs]
 
+    @property
+    def time(self) -> str | None:
+        """The name of the column with the time of a row, if there is one."""
+        return next(iter(self.with_role("time")), None)
+
     def with_role(self, role: Role) -> list[str]:
         """Return the names of the columns in `role`."""
         return [column.name for column in self.columns if column.role == role]
@@ -176,12 +181,12 @@ def _cast_column(values: pd.Series, column: Column, schema: Schema, found: list[
         return values.astype("float64")
     if column.kind == "time" and pd.api.types.is_datetime64_any_dtype(values):
         return values
-    if column.kind == "category":
+    if column.kind in ("category", "text"):
         words = values.astype("object").where(values.notna(), None).map(as_word, na_action="ignore")
     else:
         words = values.astype("str").where(values.notna()).str.strip()
     words = words.astype("str").where(words.notna() & ~words.isin(schema.blanks))
-    if column.kind == "category":
+    if column.kind in ("category", "text"):
         return words
     read = pd.to_numeric(words, errors="coerce") if column.kind == "number" else pd.to_datetime(words, **DATES)
     bad = read.isna() & words.notna()
@@ -220,7 +225,10 @@ def _describe_column(column: Column, values: pd.Series) -> Column:
         return replace(column, missing=missing)  # whom the rows are about stays out of every output
     if column.kind == "category":
         categories = sorted(values.dropna().unique().tolist())
-        return replace(column, missing=missing, categories=categories if len(categories) <= MOST_CATEGORIES else [])
+        listed, distinct = categories[: MOST_CATEGORIES + 1], min(len(categories), MOST_CATEGORIES + 1)
+        return replace(
+            column, missing=missing, categories=listed if distinct <= MOST_CATEGORIES else [], distinct=distinct
+        )
     if column.kind == "number" and values.notna().any():
         return replace(column, missing=missing, low=float(values.min()), high=float(values.max()))
     return replace(column, missing=missing)
