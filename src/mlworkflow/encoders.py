@@ -7,13 +7,10 @@ They hold plain arrays and numbers alone, so that a model file can carry them an
 # mypy: allow-subclassing-any
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-
-if TYPE_CHECKING:
-    from sklearn.feature_extraction.text import TfidfVectorizer
 
 QUANTILES = (0.01, 0.99)  # numbers of the training rows beyond are outliers
 BUCKETS = 32  # columns for a hashed category
@@ -32,12 +29,17 @@ class Clip(TransformerMixin, BaseEstimator):
         import pandas as pd
 
         limits = pd.DataFrame(np.asarray(X, dtype="float64")).quantile(list(self.quantiles), interpolation="nearest")
-        self.low_, self.high_ = limits.fillna({}).to_numpy()
+        low, high = limits.to_numpy()
+        self.low_, self.high_ = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the (n, d) numbers within the limits."""
         return np.asarray(np.clip(np.asarray(X, dtype="float64"), self.low_, self.high_))
+
+    def get_feature_names_out(self, input_features: Any) -> np.ndarray:
+        """Return the names of the columns that `transform` makes."""
+        return _names(input_features)
 
 
 class Flag(Clip):
@@ -47,6 +49,10 @@ class Flag(Clip):
         """Return the (n, 2 d) numbers and flags."""
         values = np.asarray(X, dtype="float64")
         return np.hstack([values, ((values < self.low_) | (values > self.high_)).astype("float64")])
+
+    def get_feature_names_out(self, input_features: Any) -> np.ndarray:
+        """Return the names of the numbers, then of their flags."""
+        return _names([*input_features, *(f"{name} is far" for name in input_features)])
 
 
 class Hash(TransformerMixin, BaseEstimator):
@@ -68,6 +74,10 @@ class Hash(TransformerMixin, BaseEstimator):
         hashed = [pd.util.hash_array(words[:, column], hash_key=HASH_KEY) for column in range(words.shape[1])]
         return np.hstack([(one % self.buckets)[:, None] == np.arange(self.buckets) for one in hashed]).astype("float64")
 
+    def get_feature_names_out(self, input_features: Any) -> np.ndarray:
+        """Return the names of the columns that `transform` makes."""
+        return _names([f"{name} hash {bucket}" for name in input_features for bucket in range(self.buckets)])
+
 
 class Words(TransformerMixin, BaseEstimator):
     """TF-IDF of the words and pairs of words of a text, and of that the directions in which texts differ most (SVD).
@@ -87,45 +97,66 @@ class Words(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Learn, and return what `transform` returns."""
-        vectorizer = _vectorizer(min_df=2, max_features=MOST_TERMS)
+        counter = _counter(min_df=2, max_features=MOST_TERMS)
         try:
-            matrix = vectorizer.fit_transform(_texts(X))
-            self.terms_, self.rarity_ = vectorizer.get_feature_names_out().astype("str"), vectorizer.idf_
+            counts = counter.fit_transform(_texts(X))
+            self.terms_ = counter.get_feature_names_out().astype("str")
         except ValueError:  # no term is there twice
-            self.terms_, self.rarity_ = np.array(["(none)"]), np.ones(1)
-            matrix = self._matrix(X)
-        if self.components is None:
-            return matrix
-        self.directions_ = _directions(matrix, self.components, self.seed)
-        return np.asarray(matrix @ self.directions_)
+            self.terms_ = np.array(["(none)"])
+            counts = _counter(vocabulary=self.terms_).transform(_texts(X))
+        counts.sort_indices()  # so that a row's length is summed in the order of `transform`
+        self.rarity_ = _weigher().fit(counts).idf_
+        if self.components is not None:
+            self.directions_ = _directions(self._weighed(counts), self.components, self.seed)
+        return self._placed(counts)
 
     def transform(self, X: Any) -> Any:
         """Return the (n, k) place of each text, or its (n, terms) weights."""
-        matrix = self._matrix(X)
-        return matrix if self.components is None else np.asarray(matrix @ self.directions_)
+        return self._placed(_counter(vocabulary=self.terms_).transform(_texts(X)))
 
-    def _matrix(self, X: Any) -> Any:
-        vectorizer = _vectorizer(vocabulary=self.terms_)
-        vectorizer.idf_ = self.rarity_
-        return vectorizer.transform(_texts(X))
+    def get_feature_names_out(self, input_features: Any) -> np.ndarray:
+        """Return the names of the columns that `transform` makes: a term, or the number of a direction."""
+        parts = self.terms_ if self.components is None else range(self.directions_.shape[1])
+        return _names([f"{input_features[0]} {part}" for part in parts])
+
+    def _weighed(self, counts: Any) -> Any:
+        weigher = _weigher()
+        weigher.idf_ = self.rarity_
+        return weigher.transform(counts)
+
+    def _placed(self, counts: Any) -> Any:
+        weighed = self._weighed(counts)
+        return weighed if self.components is None else np.asarray(weighed @ self.directions_)
 
 
-def _vectorizer(**changes: Any) -> TfidfVectorizer:
-    from sklearn.feature_extraction.text import TfidfVectorizer
+def _names(names: Any) -> np.ndarray:
+    return np.asarray(list(names), dtype="object")
 
-    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, **changes)
+
+def _counter(**changes: Any) -> Any:
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    return CountVectorizer(ngram_range=(1, 2), **changes)
+
+
+def _weigher() -> Any:
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    return TfidfTransformer(sublinear_tf=True)
 
 
 def _texts(X: Any) -> list[str]:
     """Return the texts of an (n, 1) table, empty where missing."""
-    return ["" if text is None else str(text) for text in np.asarray(X, dtype="object")[:, 0]]
+    return [text if isinstance(text, str) else "" for text in np.asarray(X, dtype="object")[:, 0]]
 
 
 def _directions(matrix: Any, components: int, seed: int) -> np.ndarray:
     """Return the (terms, k) right singular vectors of an (n, terms) matrix, their signs fixed, k <= components."""
-    from sklearn.decomposition import TruncatedSVD
+    from sklearn.utils.extmath import randomized_svd
+    from threadpoolctl import threadpool_limits
 
     if not matrix.nnz:
         return np.zeros((matrix.shape[1], 1))
-    svd = TruncatedSVD(min(components, *matrix.shape), random_state=seed).fit(matrix)
-    return np.ascontiguousarray(svd.components_.T)
+    with threadpool_limits(1):  # sums over threads differ in the last bit
+        _, _, right = randomized_svd(matrix, min(components, *matrix.shape), random_state=seed)
+    return np.ascontiguousarray(right.T)
