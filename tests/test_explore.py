@@ -141,7 +141,6 @@ def test_a_text_is_shown_by_its_number_of_words_and_raises_no_alarm() -> None:
     rng = np.random.default_rng(0)
     notes = [" ".join(["word"] * count) + f" {place}" for place, count in enumerate(rng.integers(1, 20, ROWS))]
     table = people().assign(note=pd.Series(notes, dtype="str"), since=pd.date_range("2020-01-01", periods=ROWS))
-    table.loc[3, "note"] = None
     schema = schema_of(table, "binary", "left")
     kinds = {"note": {"kind": "text"}, "since": {"kind": "time", "role": "time"}}
     schema = replace(schema, columns=[replace(one, **kinds.get(one.name, {})) for one in schema.columns])
