@@ -79,6 +79,15 @@ def test_a_date_for_which_the_problem_names_parts_has_those_alone():
     assert list(add_features(ROWS, build(lines, SCHEMA)).filter(like="when_")) == ["when_month"]
 
 
+def test_no_column_of_the_table_is_overwritten():
+    rows = ROWS.assign(when_month=7.0, **{"a / b": 1.0})
+    named = [*SCHEMA.columns, Column("when_month", "number", "input")]
+    schema = Schema("regression", None, [], named)
+    assert add_features(ROWS.assign(when_month=7.0), build([], schema))["when_month"].tolist() == [7.0] * 3
+    with pytest.raises(ConfError, match="'a / b' is the name of a column already"):
+        add_features(rows, build(LINES, schema))
+
+
 def test_a_dropped_date_has_no_parts():
     assert list(add_features(ROWS, build([], SCHEMA)).filter(like="until_")) == []
 

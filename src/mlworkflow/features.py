@@ -209,7 +209,15 @@ def build(config: Sequence[dict[str, Any]], schema: Schema) -> list[Feature]:
         for column in schema.columns
         if column.kind == "time" and column.role in ("input", "time") and column.treatment != "drop"
     ]
-    return [made(name) for name in dates if name not in told for made in (DateParts, Cycle)] + built
+    return [made for name in dates if name not in told for made in _of_date(name, schema)] + built
+
+
+def _of_date(name: str, schema: Schema) -> list[Feature]:
+    """Return the parts and cycles of a date, without those whose names columns of the table have."""
+    taken = {column.name for column in schema.columns}
+    parts = [part for part in PARTS if f"{name}_{part}" not in taken]
+    cycles = [part for part in CYCLES if not {f"{name}_{part}_sin", f"{name}_{part}_cos"} & taken]
+    return [DateParts(name, parts), Cycle(name, cycles)]
 
 
 def _wrong_columns(feature: Any, line: Mapping[str, Any], schema: Schema) -> list[str]:
@@ -256,6 +264,9 @@ def add_features(
     """Return `table` with the columns of every feature; the dates among the inputs stay, for folds by time.
 
     Features that look back see the earlier rows of `table` and of the history `past`, in the order of `time`.
+
+    Raises:
+        ConfError: a feature has the name of a column.
     """
     made: dict[str, pd.Series] = {}
     for feature in features:
@@ -263,4 +274,7 @@ def add_features(
             made |= feature(table)
     if looking_back(features):
         made |= {str(name): values for name, values in look_back(table, features, time, past).items()}
+    if twice := sorted(set(made) & set(table.columns)):
+        found = [f"problem.features: {name!r} is the name of a column already" for name in twice]
+        raise ConfError(found, "Leave the feature out, or rename the column in the source.")
     return table.assign(**made)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlworkflow.problem import Kind, Treatment
 
 MOST_ONE_HOT = 30  # categories with a column each; more are encoded by the target
+MADE = "made of other columns"
 FITTING: dict[Kind, tuple[Treatment, ...]] = {
     "number": ("number", "drop"),
     "category": ("onehot", "target", "hash", "drop"),
@@ -42,8 +43,9 @@ def of_features(schema: Schema, names: Collection[str]) -> Schema:
 
     A part of a date that is the same in all training rows, such as the hour of daily rows, is dropped.
     """
-    columns = [_treated(column, {}, False) if column.name in names else column for column in schema.columns]
-    return replace(schema, columns=columns)
+    made = {column.name: _treated(column, {}, False) for column in schema.columns if column.name in names}
+    told = {name: one if one.treatment == "drop" else replace(one, why=MADE) for name, one in made.items()}
+    return replace(schema, columns=[told.get(column.name, column) for column in schema.columns])
 
 
 def _mistakes(schema: Schema, overrides: Mapping[str, Treatment]) -> list[str]:
