@@ -53,7 +53,8 @@ def test_texts_that_share_words_are_nearer():
 
 
 def test_fitting_and_transforming_give_the_same_bits_and_a_row_alone_too():
-    texts = column(NOTES)
+    rng = np.random.default_rng(0)
+    texts = column([*NOTES, *(" ".join(rng.choice([f"w{number}" for number in range(60)], 12)) for _ in range(300))])
     words = Words(components=4).fit(texts)
     made = words.transform(texts)
     np.testing.assert_array_equal(Words(components=4).fit_transform(texts), made)

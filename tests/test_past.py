@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import numpy as np
@@ -92,6 +93,13 @@ def test_the_order_of_the_rows_changes_no_bit(rows, random):
     random.shuffle(order)
     found = look_back(table.iloc[order], EACH, "day").sort_index()
     pd.testing.assert_frame_equal(found, look_back(table, EACH, "day"), check_exact=True)
+
+
+def test_the_mean_of_a_time_is_the_same_in_any_order_of_its_rows():
+    days = pd.to_datetime(["2024-01-01"] * 4 + ["2024-01-02"])
+    for values in itertools.permutations([0.1, 0.2, 0.3, 0.7]):
+        table = pd.DataFrame({"day": days, "sold": [*values, 0.0]})
+        assert look_back(table, [Lag("sold")], "day").iloc[4, 0] == (0.1 + 0.2 + 0.3 + 0.7) / 4
 
 
 @settings(max_examples=60, deadline=None)
