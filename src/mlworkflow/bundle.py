@@ -58,7 +58,7 @@ class Bundle:
         schema: the raw columns; `wide` knows the features too.
         ranges: column -> (low, high) of possible values, either may be None.
         profile: what `profile.profile` returned for the training rows.
-        history: the Parquet bytes of what `past.history` returned for all rows known in training.
+        history: the Parquet bytes of what `past.history` returned for the training rows.
     """
 
     manifest: dict[str, Any]
