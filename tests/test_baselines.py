@@ -100,3 +100,18 @@ def test_the_system_in_use_and_people_are_rungs_where_the_problem_gives_them():
     told = as_metrics(found, problem)
     assert told["existing"]["roc_auc"] == 1.0
     assert told["human"] == {"accuracy": 0.9}
+
+
+def test_a_week_of_daily_rows_has_no_hour():
+    days = pd.DataFrame({"y": np.tile(np.arange(7.0), 20), "t_weekday": np.tile(np.arange(7.0), 20), "t_hour": 0.0})
+    columns = [Column("t_weekday", "number", "input"), Column("t_hour", "number", "input", treatment="drop")]
+    schema = Schema("regression", "y", [], columns)
+    problem = make_problem(
+        task="regression",
+        data={"target": "y", "time": "t", "key": [], "positive": None},
+        metrics={"primary": "rmse", "also": []},
+        split={"scheme": "time"},
+    )
+    rows = rows_of(days, schema, "regression")
+    said = predict(fit(ladder(problem, schema, 0)["seasonal"], rows), rows)
+    np.testing.assert_allclose(said.labels, days["y"])

@@ -16,10 +16,10 @@ from mlworkflow.bundle import check_features, load, possible, read, replacing_fo
 from mlworkflow.crossval import fit, rows_of
 from mlworkflow.errors import ConfError, DamagedBundleError, TableError, UnreadableError, UnwritableError
 from mlworkflow.features import build
-from mlworkflow.models import pipeline
+from mlworkflow.models import inputs, pipeline, probabilities
 from mlworkflow.params import Model, Monitor, Sections
 from mlworkflow.prepare import prepare
-from mlworkflow.schema import Column
+from mlworkflow.schema import Column, Schema
 from mlworkflow.stages import featurize, monitor, package
 from tests.conftest import make_problem
 
@@ -148,6 +148,51 @@ def test_the_bundle_scores_raw_rows_as_the_fitted_pipeline_scores_its_features(m
     keys = io.read_table(paths.TRAIN)["customer"]
     same = said.set_index(raw["customer"]).loc[keys, "probability_yes"]
     assert np.array_equal(same, fitted.predict_proba(rows.table)[:, 1])
+
+
+@pytest.mark.parametrize(("task", "target"), [("binary", "left"), ("regression", "worth")])
+def test_rows_that_look_back_are_scored_as_evaluate_scores_them(task, target, tmp_path, monkeypatch):
+    """From the rows of the file and the history in the bundle, to the bit; without the target, from its history."""
+    monkeypatch.chdir(tmp_path)
+    made = "mlworkflow.features"
+    lines = [
+        {"_target_": f"{made}.Lag", "column": "paid", "by": "plan"},
+        {"_target_": f"{made}.Rolling", "column": "age", "window": 4, "by": "plan"},
+        {"_target_": f"{made}.Rolling", "column": target, "window": 5},
+        {"_target_": f"{made}.Lag", "column": target, "steps": 2, "by": "customer"},
+    ]
+    problem = make_problem(
+        **question(task).model_dump(by_alias=True) | {"features": lines, "split": {"scheme": "time"}}
+    )
+    raw = customers(120).assign(since=customers(120)["since"].iloc[np.arange(120) // 2 * 2].to_numpy())
+    fitted, _ = make(problem, raw)
+    prepared = prepare(raw, problem)
+    wide = Schema.from_dict(io.read_json(paths.FEATURES))
+    features = build(lines, prepared.schema)
+    test = featurize.featurize_test(prepared.test, prepared.train, prepared.schema, features)
+    assert test.filter(like="of the last").notna().to_numpy().mean() > 0.7  # a third has no plan
+    rows = inputs(test, wide)
+    rows_of_file = raw.set_index("customer").loc[prepared.test["customer"]].reset_index()
+    said = load(paths.BUNDLE).predict(rows_of_file)
+    if task == "binary":
+        assert np.array_equal(said["probability_yes"], probabilities(fitted, rows)[:, 1])
+    else:
+        assert np.array_equal(said["prediction"], fitted.predict(rows))
+    first = load(paths.BUNDLE).predict(rows_of_file.drop(columns=target))
+    assert said.iloc[0].equals(first.iloc[0])
+    assert not said.equals(first)
+
+
+def test_what_features_go_by_must_be_in_the_rows_and_the_history_names_no_key(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = {"_target_": "mlworkflow.features.Lag", "column": "paid", "by": "customer"}
+    problem = make_problem(**question().model_dump(by_alias=True) | {"features": [line], "split": {"scheme": "time"}})
+    make(problem, customers())
+    with pytest.raises(TableError, match="'customer' is missing"):
+        load(paths.BUNDLE).predict(customers().drop(columns="customer"))
+    kept = io.table_of((paths.BUNDLE / bundles.HISTORY).read_bytes())
+    assert len(kept) > 20
+    assert "c0" not in kept.astype(str).to_numpy()
 
 
 def test_the_threshold_decides_the_class(made):

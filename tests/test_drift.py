@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mlworkflow.drift import column_drift, drift, noise, psi
-from mlworkflow.profile import column_profile
+from mlworkflow.profile import column_profile, text_profile
 
 
 def normal(size, shift=0.0, seed=0):
@@ -96,3 +96,16 @@ def test_no_row_and_one_row_are_no_crash(rows):
 def test_numbers_unknown_in_training_are_no_crash():
     told = column_drift(column_profile(pd.Series([None, None], dtype="float64")), normal(10))
     assert told["out_of_range"] == 0.0
+
+
+def test_texts_that_become_longer_drift_and_others_do_not():
+    rng = np.random.default_rng(0)
+    short, again, long = (
+        pd.Series([" ".join(["word"] * count) for count in rng.integers(3, 9, 500) + more], dtype="str")
+        for more in (0, 0, 5)
+    )
+    reference = text_profile(short)
+    told = column_drift(reference, long)
+    assert (told["kind"], told["out_of_range"] > 0.5) == ("text", True)
+    assert told["psi"] > 1
+    assert column_drift(reference, again)["psi"] < 0.05

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -134,3 +135,17 @@ def test_the_values_of_a_key_are_not_shown(table, problem):
     assert "c1" not in looks["customer"].holds
     key = next(column for column in prepared.schema.columns if column.name == "customer")
     assert key.categories == []
+
+
+def test_a_text_is_shown_by_its_number_of_words_and_raises_no_alarm() -> None:
+    rng = np.random.default_rng(0)
+    notes = [" ".join(["word"] * count) + f" {place}" for place, count in enumerate(rng.integers(1, 20, ROWS))]
+    table = people().assign(note=pd.Series(notes, dtype="str"), since=pd.date_range("2020-01-01", periods=ROWS))
+    schema = schema_of(table, "binary", "left")
+    kinds = {"note": {"kind": "text"}, "since": {"kind": "time", "role": "time"}}
+    schema = replace(schema, columns=[replace(one, **kinds.get(one.name, {})) for one in schema.columns])
+    train = coded(table, schema)
+    assert [one.what for one in explore.explore(table, train, schema) if one.column == "note"] == []
+    (look,) = [one for one in explore.columns(train, schema) if one.name == "note"]
+    assert look.holds.endswith(" words")
+    assert look.picture

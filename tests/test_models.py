@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow import conf, modelfile, models
-from mlworkflow.crossval import fit, predict, rows_of
-from mlworkflow.errors import ConfError
+from mlworkflow import conf, metrics, modelfile, models
+from mlworkflow.crossval import check_folds, fit, pool, predict, rows_of
+from mlworkflow.errors import ConfError, TableError
 from mlworkflow.params import Model
 from mlworkflow.schema import Column, Schema
 from tests.conftest import ROOT
@@ -43,7 +43,21 @@ def table(task: str, rows: int = 120) -> tuple[pd.DataFrame, Schema]:
     made.loc[::7, "x"] = np.nan
     made.loc[::11, "plan"] = None
     made.loc[3, "plan"] = "rare"
-    columns = [Column(name, "number", "input") for name in ("x", "z", "flat")] + [Column("plan", "category", "input")]
+    made["far"], made["odd"] = made["z"] ** 3, made["z"] ** 5
+    made["town"] = pd.Series([f"town {number}" for number in rng.integers(0, 50, rows)], dtype="str")
+    made["code"] = made["town"]
+    made["note"] = pd.Series(rng.choice(["came late", "thank you", "late again", "parcel lost"], rows), dtype="str")
+    made.loc[::13, ["town", "note"]] = None
+    made["id"] = made["note"]
+    columns = [Column(name, "number", "input") for name in ("x", "z", "flat")] + [
+        Column("plan", "category", "input"),
+        Column("far", "number", "input", outliers="clip"),
+        Column("odd", "number", "input", outliers="flag"),
+        Column("town", "category", "input", treatment="hash" if task == "clustering" else "target"),
+        Column("code", "category", "input", treatment="hash"),
+        Column("note", "text", "input", treatment="text"),
+        Column("id", "text", "input", treatment="drop"),
+    ]
     classes = {"binary": ["no", "yes"], "multiclass": ["a", "b", "c"]}.get(task, [])
     return made, Schema(task, None if task == "clustering" else "y", classes, columns)
 
@@ -66,6 +80,7 @@ def test_a_model_takes_rows_it_has_never_seen_the_like_of(name, task):
     made, schema = table(task)
     fitted = fit(models.pipeline(SHELF[name], schema, task), rows_of(made, schema, task))
     odd = made.head(4).assign(x=[1e9, np.nan, -1e9, 0.0], z=np.nan, plan=["platinum", None, "rare", "gold"])
+    odd = odd.assign(town=["nowhere", None, "", "town 1"], note=["unheard of", None, "", "late"], far=[1e300, 0, 0, 0])
     said = predict(fitted, rows_of(odd, schema, task))
     assert np.isfinite(said.labels.astype(float)).all()
 
@@ -80,16 +95,91 @@ def test_a_model_fits_the_same_bits_twice(name, task):
 def test_numbers_are_scaled_only_where_the_model_wants_it():
     made, schema = table("binary")
     for name, scaled in (("linear", True), ("random_forest", False)):
-        prepared = models.columns(schema, SHELF[name].wants).fit_transform(models.inputs(made, schema))
-        assert (abs(prepared[:, 1].std() - 1) < 1e-9) == scaled
+        prepared = models.columns(schema, SHELF[name].wants).fit_transform(models.inputs(made, schema), made["y"])
+        second = prepared[:, [1]].toarray() if scaled else prepared[:, 1]  # terms of text are sparse
+        assert (abs(second.std() - 1) < 1e-9) == scaled
 
 
 def test_what_is_learnt_from_rows_lives_in_the_pipeline():
     """A pipeline fitted on some rows fills a missing number with their median, not with that of the rows it scores."""
     made, schema = table("binary")
-    columns = models.columns(schema, SHELF["random_forest"].wants).fit(models.inputs(made, schema))
+    columns = models.columns(schema, SHELF["random_forest"].wants).fit(models.inputs(made, schema), made["y"])
     other = made.assign(x=np.nan)
     assert (columns.transform(models.inputs(other, schema))[:, 0] == made["x"].median()).all()
+
+
+def prepare_one(made: pd.DataFrame, column: Column, task: str = "binary", **changes) -> np.ndarray:
+    schema = Schema(task, "y", ["no", "yes"] if task == "binary" else [], [column], **changes)
+    pipe = models.columns(schema, SHELF["random_forest"].wants)
+    return np.asarray(pipe.fit_transform(models.inputs(made, schema), made["y"]))
+
+
+def test_a_dropped_column_is_not_seen():
+    made, schema = table("binary")
+    assert "id" not in models.inputs(made, schema)
+
+
+def test_without_a_column_the_reasons_are_told():
+    schema = Schema("binary", "y", ["no", "yes"], [Column("x", "number", "input", treatment="drop", why="1 in all")])
+    with pytest.raises(TableError, match="'x' is dropped: 1 in all"):
+        models.columns(schema, SHELF["linear"].wants)
+
+
+def test_rare_categories_are_pooled_below_the_share_that_the_problem_says():
+    made = pd.DataFrame({"plan": ["a"] * 80 + ["b"] * 15 + ["c"] * 3 + ["d"] * 2, "y": 0})
+    for rare, width in ((0.0, 4), (0.04, 3), (0.5, 2)):
+        assert prepare_one(made, Column("plan", "category", "input"), rare=rare).shape[1] == width
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_category_is_encoded_without_the_rows_own_target(task):
+    """Each row has a category of its own: encoded with its own target it would give it away."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 3, 300) % (2 if task == "binary" else 3)
+    made = pd.DataFrame({"id": [f"i{number}" for number in range(300)], "y": target})
+    encoded = prepare_one(made, Column("id", "category", "input", treatment="target"), task)
+    assert encoded.shape[1] == (3 if task == "multiclass" else 1)
+    assert np.unique(encoded[:, 0]).size <= models.CROSS_FITS  # the mean of the other four fifths
+
+
+def test_a_random_column_of_many_categories_gains_nothing():
+    """10,000 categories that say nothing: cross-validated, the model is as good as without them, up to noise."""
+    rng = np.random.default_rng(0)
+    rows = 12_000
+    made = pd.DataFrame({"x": rng.normal(size=rows), "code": [f"c{one}" for one in rng.integers(0, 10_000, rows)]})
+    made["y"] = (made["x"] + rng.normal(size=rows) > 0).astype("int64")
+    x, code = Column("x", "number", "input"), Column("code", "category", "input", treatment="target")
+    order = np.arange(rows)
+    parts = [(order[order % 3 != fold], order[order % 3 == fold]) for fold in range(3)]
+    model = {"n_estimators": 50}
+    found = {}
+    for name, columns in {"without": [x], "with": [x, code], "alone": [code]}.items():
+        schema = Schema("binary", "y", ["no", "yes"], columns)
+        rows_ = rows_of(made, schema, "binary")
+        scored = pool(check_folds(models.pipeline(SHELF["xgboost"], schema, "binary", model), rows_, parts), parts)
+        found[name] = metrics.score(["roc_auc"], scored)["roc_auc"]
+    assert abs(found["alone"] - 0.5) < 0.015
+    assert found["without"] - 0.01 < found["with"] < found["without"] + 0.003
+
+
+def test_a_category_that_says_much_is_used():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 200, 4000)
+    made = pd.DataFrame({"code": [f"c{one}" for one in codes], "y": rng.normal(size=200)[codes]})
+    encoded = prepare_one(made, Column("code", "category", "input", treatment="target"), "regression")
+    assert np.corrcoef(encoded[:, 0], made["y"])[0, 1] > 0.95
+
+
+def test_the_words_of_a_text_are_learnt_from():
+    rng = np.random.default_rng(0)
+    made = pd.DataFrame({"y": rng.integers(0, 2, 400)})
+    made["note"] = [f"order {n} {'came late' if bad else 'was fine'} {n % 7}" for n, bad in enumerate(made["y"])]
+    schema = Schema("binary", "y", ["no", "yes"], [Column("note", "text", "input", treatment="text")])
+    rows_ = rows_of(made, schema, "binary")
+    for name in ("linear", "xgboost"):
+        fitted = fit(models.pipeline(SHELF[name], schema, "binary"), rows_.take(np.arange(300)))
+        said = predict(fitted, rows_.take(np.arange(300, 400)))
+        assert (said.labels == said.truth).mean() > 0.95
 
 
 def test_a_model_that_cannot_do_the_task_says_what_it_can():

@@ -122,7 +122,9 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(
+    max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)
 @given(st.data())
 def test_any_table_gives_a_problem_or_a_reason(data):
     names = data.draw(st.lists(st.text(min_size=1, max_size=6), min_size=2, max_size=5, unique=True))

@@ -41,6 +41,14 @@ def test_only_inputs_that_are_no_dates_are_profiled(rows):
     assert list(profile(rows, SCHEMA)["columns"]) == ["age", "town"]
 
 
+def test_a_text_is_profiled_by_its_number_of_words_and_none_of_them_is_kept():
+    notes = pd.DataFrame({"note": pd.Series(["came late", "thank you very much", "", None] * 5, dtype="str")})
+    schema = Schema("regression", None, [], [Column("note", "text", "input")])
+    told = profile(notes, schema)["columns"]["note"]
+    assert (told["kind"], told["missing"], told["low"], told["high"]) == ("text", 5, 0.0, 4.0)
+    assert "late" not in json.dumps(told)
+
+
 def test_each_bin_of_a_number_holds_a_tenth_and_none_is_outside(rows):
     age = profile(rows, SCHEMA)["columns"]["age"]
     assert age["counts"][0] == age["counts"][-1] == 0

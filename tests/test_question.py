@@ -9,6 +9,7 @@ from tests.conftest import make_problem
 
 CLUSTERS = {"task": "clustering", "clusters": 3, "metrics": {"primary": "silhouette", "also": []}}
 NUMBER = {"task": "regression", "metrics": {"primary": "rmse", "also": []}}
+LAG = {"_target_": "mlworkflow.features.Lag", "column": "age"}
 COST = {"unit": "EUR", "outcomes": {"yes": {"yes": 1, "no": -1}, "no": {"yes": -1, "no": 0}}}
 
 
@@ -57,6 +58,12 @@ COST = {"unit": "EUR", "outcomes": {"yes": {"yes": 1, "no": -1}, "no": {"yes": -
             {"value": {"unit": "EUR", "outcomes": {"yes": {"yes": 1}}}},
             "value.outcomes must have two classes, but has 1",
         ),
+        ({"features": [LAG]}, "features.0: Lag needs data.time"),
+        ({"features": [LAG], "data": {"time": "day"}}, "features.0: Lag looks at other rows"),
+        (
+            {"features": [{**LAG, "by": "shop"}], "data": {"time": "day"}},
+            "features.0: Lag looks at other rows, so no training row may be later than a test row that it could see",
+        ),
         ({"snapshot": "/tmp/customers.csv"}, "snapshot must be a path inside the repository"),
         ({"snapshot": "other.csv"}, "snapshot: the file other.csv is not there"),
     ],
@@ -74,3 +81,6 @@ def test_a_problem_that_can_be_asked_has_no_mistakes(tmp_path, monkeypatch):
     (tmp_path / "customers.csv").touch()
     assert problem_mistakes(make_problem(value=COST)) == []
     assert problem_mistakes(make_problem(reference={"best": "truth"}, data={"hidden": ["truth"]})) == []
+    assert problem_mistakes(make_problem(features=[LAG], data={"time": "day"}, split={"scheme": "time"})) == []
+    by_group = make_problem(features=[{**LAG, "by": "shop"}], data={"time": "day", "group": "shop"})
+    assert problem_mistakes(by_group) == []

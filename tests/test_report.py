@@ -17,6 +17,7 @@ import pytest
 
 from mlworkflow import io, paths, report
 from mlworkflow.problem import Problem
+from mlworkflow.schema import Column
 from mlworkflow.templates import number, percent, score
 
 PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse", "clustering": "silhouette"}
@@ -367,3 +368,27 @@ def test_numbers_read_well() -> None:
         ">99.9%",
         "100%",
     ]
+
+
+def columns(count: int) -> list[Column]:
+    numbers = [Column(f"x{place}", "number", "input", missing=0.25, treatment="number") for place in range(count)]
+    return [
+        Column("flat", "number", "input", treatment="drop", why="1 in every training row"),
+        Column("paid", "number", "input", outliers="clip", treatment="number", why="a number as it is"),
+        Column("left", "category", "target"),
+        *numbers,
+    ]
+
+
+def test_the_page_tells_how_each_column_is_treated_and_why_the_dropped_last() -> None:
+    page = report.page(replace(facts("binary"), columns=columns(2)))
+    part = page[page.index("How the model sees") : page.index("What is suspicious")]
+    assert "<details open>" in part
+    assert "number, outliers: clip" in part
+    assert part.index("x1") < part.index("1 in every training row")
+    assert "left" not in part
+
+
+def test_many_columns_are_folded_away_and_none_without_a_treatment() -> None:
+    assert "<details><summary>42 columns" in report.page(replace(facts("binary"), columns=columns(40)))
+    assert "How the model sees" not in report.page(facts("binary"))

@@ -142,3 +142,11 @@ def test_the_inputs_are_left_as_they_were() -> None:
     rows = inputs()
     slices(rows, scored(), "mae", important=["age"], seed=0)
     pd.testing.assert_frame_equal(rows, inputs())
+
+
+def test_texts_are_cut_by_their_number_of_words() -> None:
+    notes = pd.DataFrame({"note": [" ".join(["word"] * (1 + place % 40)) + f" {place}" for place in range(400)]})
+    table = slices(notes, scored(), "rmse", important=["note"], texts=["note"], seed=0)
+    cuts = {"words of note ≤ 11", "words of note in (11, 21]", "words of note in (21, 31]", "words of note > 31"}
+    assert set(table["slice"]) == cuts
+    assert table["rows"].sum() == 400

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from mlworkflow.profile import lengths
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -31,9 +33,11 @@ def strength(values: pd.Series, column: Column, target: NDArray[Any], schema: Sc
     - against several classes, and categories against a number: the share of variance explained (eta squared,
       adjusted for the number of groups);
     - against a number: Spearman's rank correlation;
+    - text: as a number, how many words it has;
     - categories against classes: the share of the errors of guessing the commonest class that knowing the category
       takes away (Goodman and Kruskal's lambda, each row told by the other rows alone).
     """
+    values = lengths(values) if column.kind == "text" else values
     known = values.notna().to_numpy() & ~pd.isna(target)
     if known.sum() < 10 or values[known].nunique() < 2 or len(np.unique(target[known])) < 2:
         return None

@@ -77,7 +77,7 @@ class LastValue(RegressorMixin, BaseEstimator):
 
 
 class SeasonalMean(RegressorMixin, BaseEstimator):
-    """The mean target of the training rows with the same weekday and hour, the two columns of X."""
+    """The mean target of the training rows with the same weekday and hour (daily rows: weekday), the columns of X."""
 
     def fit(self, X: Any, y: np.ndarray) -> SeasonalMean:
         """Average over the 7 x 24 positions of the week; an unseen one has the overall mean."""
@@ -93,8 +93,8 @@ class SeasonalMean(RegressorMixin, BaseEstimator):
 
     @staticmethod
     def _position(X: Any) -> np.ndarray:
-        weekday, hour = np.nan_to_num(np.asarray(X, dtype=float)).astype(int).T
-        return np.asarray(weekday * 24 + hour)
+        weekday, *hour = np.nan_to_num(np.asarray(X, dtype=float)).astype(int).T
+        return np.asarray(weekday * 24 + (hour[0] if hour else 0))
 
 
 class _OneColumn(BaseEstimator):
@@ -203,15 +203,21 @@ class QuantileClusters(ClusterMixin, BaseEstimator):
 def ladder(problem: Problem, schema: Schema, seed: int) -> dict[str, Pipeline]:
     """Return the unfitted rungs of the problem's task by name, simplest first."""
     rungs = {
-        name: Pipeline([("columns", columns(schema, Wants(scaling=True))), ("model", rung)])
+        name: Pipeline([("columns", columns(schema, _wants(name, problem))), ("model", rung)])
         for name, rung in _rungs(problem, seed)
     }
-    weekly = [f"{problem.data.time}_weekday", f"{problem.data.time}_hour"]
     if problem.split.scheme == "time" and problem.task == "regression":
         rungs["last_value"] = make_pipeline(LastValue())
-        if set(weekly) <= set(schema.names):
+        seen = [column.name for column in schema.inputs if column.treatment != "drop"]
+        weekly = [name for part in ("weekday", "hour") if (name := f"{problem.data.time}_{part}") in seen]
+        if f"{problem.data.time}_weekday" in weekly:
             rungs["seasonal"] = make_pipeline(_only(weekly), SeasonalMean())
     return {name: rungs[name] for name in SIMPLEST_FIRST if name in rungs}
+
+
+def _wants(rung: str, problem: Problem) -> Wants:
+    """A linear rung has a weight for each term of a text, as the linear model has."""
+    return Wants(scaling=True, terms=rung == "linear" and problem.task != "clustering")
 
 
 def _only(names: list[str]) -> Any:

@@ -5,6 +5,7 @@
 - features.json: the row-wise features, the ranges of possible values, the columns that the pipeline takes
 - threshold.json: how probabilities become a class
 - profile.json: how the training rows were spread
+- history.parquet: the last values of each key that features look back at; no row where none does
 - card.md: the model card
 - manifest.json: the SHA-256 of each of these files, and the versions of the packages
 """
@@ -22,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow import io
+from mlworkflow import io, past
 from mlworkflow.errors import ConfError, DamagedBundleError, TableError, UnreadableError, UnwritableError, nearest
 from mlworkflow.features import Feature, add_features, build
-from mlworkflow.schema import Schema, cast, impossible
+from mlworkflow.schema import Schema, cast, codes, impossible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-FILES = ("pipeline.skops", "schema.json", "features.json", "threshold.json", "profile.json", "card.md")
+HISTORY = "history.parquet"
+FILES = ("pipeline.skops", "schema.json", "features.json", "threshold.json", "profile.json", HISTORY, "card.md")
 PACKAGES = {
     "numpy": ("numpy",),
     "pandas": ("pandas",),
@@ -56,6 +58,7 @@ class Bundle:
         schema: the raw columns; `wide` knows the features too.
         ranges: column -> (low, high) of possible values, either may be None.
         profile: what `profile.profile` returned for the training rows.
+        history: the Parquet bytes of what `past.history` returned for the training rows.
     """
 
     manifest: dict[str, Any]
@@ -66,14 +69,18 @@ class Bundle:
     threshold: Threshold | None
     profile: dict[str, Any]
     pipeline: Any
+    history: bytes = b""
 
     @property
     def columns(self) -> list[str]:
-        """The raw columns that a row must have: the inputs, and the time where features rest on it."""
-        return [*self.schema.names, *self.schema.with_role("time")]
+        """The raw columns that a row must have: the inputs, the time, and what features that look back go by."""
+        back = [name for name in past.columns(self.features, self.schema.time) if name != self.schema.target]
+        return list(dict.fromkeys([*self.schema.names, *self.schema.with_role("time"), *back]))
 
     def typed(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the columns that a row must have, typed as in training; impossible values are missing.
+
+        The target comes too where it is there and features look back at it: what was, as far as it is known.
 
         Raises:
             TableError: columns are missing (all are named), or values cannot be read.
@@ -83,7 +90,33 @@ class Bundle:
             others = [str(name) for name in table if name not in self.columns]
             found = [f"the column {name!r} is missing{nearest(name, others)}" for name in lost]
             raise TableError("the rows", found, "Name the columns as in the table that the model was trained on.")
-        return possible(cast(table, self.schema, only=self.columns), self.ranges)
+        known = [name for name in self.schema.with_role("target") if self._looks_at_target and name in table]
+        return possible(cast(table, self.schema, only=[*self.columns, *known]), self.ranges)
+
+    @property
+    def _looks_at_target(self) -> bool:
+        return self.schema.target in past.columns(self.features, self.schema.time)
+
+    def wider(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return raw rows with every feature, those that look back from the history and the earlier rows of `table`."""
+        typed = self.typed(table)
+        if not past.looking_back(self.features):
+            return add_features(typed, self.features)
+        if self._looks_at_target:
+            typed = typed.assign(**{str(self.schema.target): self._past_target(typed)})
+        return add_features(typed, self.features, self.schema.time, io.table_of(self.history))
+
+    def _past_target(self, typed: pd.DataFrame) -> Any:
+        """Return the target as in training, classes as codes; missing where it is not known."""
+        import numpy as np
+
+        if self.schema.target not in typed:
+            return np.nan
+        values = typed[self.schema.target]
+        if not self.schema.classes:
+            return values
+        said = codes(values, self.schema.classes).astype("float64")
+        return np.where(said < 0, np.nan, said)
 
     def predict(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return `prediction` (class, value or cluster) and for classes `probability_<class>` of raw rows; index kept.
@@ -95,7 +128,7 @@ class Bundle:
 
         from mlworkflow.models import inputs, probabilities
 
-        rows = inputs(add_features(self.typed(table), self.features), self.wide)
+        rows = inputs(self.wider(table), self.wide)
         names = [f"probability_{name}" for name in self.schema.classes]
         if rows.empty:
             return pd.DataFrame(columns=["prediction", *names], index=table.index, dtype="float64")
@@ -252,6 +285,7 @@ def load(folder: Path, *, pipeline: bool = True) -> Bundle:
         _threshold(parts["threshold.json"], schema),
         parts["profile.json"],
         _pipeline(contents["pipeline.skops"], manifest["files"]["pipeline.skops"]) if pipeline else None,
+        contents[HISTORY],
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow.profile import bin_counts
+from mlworkflow.profile import bin_counts, lengths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,10 +73,10 @@ def drift(reference: dict[str, Any], table: pd.DataFrame, predictions: pd.Series
 
 
 def column_drift(then: dict[str, Any], values: pd.Series, level: float = LEVEL) -> dict[str, Any]:
-    """Return the drift of one column against its profile."""
-    known = values.dropna()
+    """Return the drift of one column against its profile; of text that of the number of words."""
+    known = (lengths(values) if then["kind"] == "text" else values).dropna()
     missing = len(values) - len(known)
-    told = _numbers(then, known) if then["kind"] == "number" else _categories(then, known.astype("str"))
+    told = _categories(then, known.astype("str")) if then["kind"] == "category" else _numbers(then, known)
     expected, found = [*told.pop("expected"), then["missing"]], [*told.pop("found"), missing]
     share = missing / len(values) if len(values) else 0.0
     return {

@@ -16,6 +16,7 @@ from mlworkflow import findings, leaks, oddities, repeats
 from mlworkflow.associations import Strength, as_numbers, commonest, strength
 from mlworkflow.charts import tiny
 from mlworkflow.findings import Data, Finding, capped, worst_first
+from mlworkflow.profile import lengths
 from mlworkflow.templates import number, percent, render
 
 if TYPE_CHECKING:
@@ -85,6 +86,9 @@ def _look(data: Data, column: Column) -> Look:
         picture, holds = "", "not shown: it says whom a row is about"
     elif column.kind == "category" or classed:
         picture, holds = _words(data, values, column.name, split=not classed)
+    elif column.kind == "text":
+        picture, holds = _range(data, lengths(values), column, distinct, split=True)
+        holds += " words"
     else:
         picture, holds = _range(data, values, column, distinct, split=column.role != "target")
     return Look(column.name, column.kind, column.role, missing, distinct, picture, holds, told)

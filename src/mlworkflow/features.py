@@ -1,30 +1,45 @@
-"""Columns made row by row, nothing learnt; training and serving share this code.
+"""Columns made row by row, nothing learnt, and columns that look back; training and serving share this code.
 
-A feature is one line of `problem.features`: `{_target_: mlworkflow.features.Ratio, over: a, under: b}`.
+A feature is one line of `problem.features`: `{_target_: mlworkflow.features.Ratio, over: a, under: b}`. Its class says
+which kind of column it reads (`kind`). `Lag` and `Rolling` need other rows (`needs_past`): see past.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from mlworkflow.errors import ConfError, nearest, reason
+from mlworkflow.past import Lag, Rolling, look_back, looking_back
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlworkflow.problem import Kind
     from mlworkflow.schema import Schema
 
-Feature = Callable[["pd.DataFrame"], "dict[str, pd.Series]"]
+__all__ = [
+    "Bins", "Cycle", "DateParts", "Difference", "Elapsed", "Feature", "Lag", "Log", "Product", "Ratio", "Rolling",
+    "add_features", "build",
+]  # fmt: skip
+
+Feature = Callable[["pd.DataFrame"], "dict[str, pd.Series]"] | Lag | Rolling
+SOURCES = ("column", "over", "under", "first", "second", "after")  # arguments that name a column to read
+DAY = 86_400_000_000  # microseconds
 PARTS: dict[str, Callable[[Any], Any]] = {
     "year": lambda dates: dates.dt.year,
     "month": lambda dates: dates.dt.month,
     "day": lambda dates: dates.dt.day,
     "weekday": lambda dates: dates.dt.day_of_week,
     "hour": lambda dates: dates.dt.hour,
+}
+CYCLES: dict[str, Callable[[Any], Any]] = {  # how far round, from 0 to 1
+    "month": lambda dates: (dates.dt.month - 1) / 12,
+    "weekday": lambda dates: dates.dt.day_of_week / 7,
+    "hour": lambda dates: (dates.dt.hour * 60 + dates.dt.minute) / 1440,
 }
 
 
@@ -34,10 +49,61 @@ class DateParts:
 
     column: str
     parts: Sequence[str] = field(default_factory=lambda: list(PARTS))
+    kind: ClassVar[Kind] = "time"
+
+    def __post_init__(self) -> None:
+        """Demand parts that there are."""
+        _demand_known("parts", self.parts, PARTS)
 
     def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
         """Return `column_part` columns, missing where the date is."""
         return {f"{self.column}_{part}": PARTS[part](table[self.column]).astype("float64") for part in self.parts}
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Sine and cosine of month, weekday and time of day, so that December is beside January and 23:59 beside 0:00."""
+
+    column: str
+    parts: Sequence[str] = field(default_factory=lambda: list(CYCLES))
+    kind: ClassVar[Kind] = "time"
+
+    def __post_init__(self) -> None:
+        """Demand parts that go round."""
+        _demand_known("parts", self.parts, CYCLES)
+
+    def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+        """Return `column_part_sin` and `column_part_cos`, missing where the date is."""
+        angles = {part: 2 * np.pi * CYCLES[part](table[self.column]).astype("float64") for part in self.parts}
+        return {
+            f"{self.column}_{part}_{name}": function(angle).round(12)  # the last bits differ between machines
+            for part, angle in angles.items()
+            for name, function in (("sin", np.sin), ("cos", np.cos))
+        }
+
+
+@dataclass(frozen=True)
+class Elapsed:
+    """Days from a given date (`since`, ISO 8601) or from another date column (`after`) to the date in `column`."""
+
+    column: str
+    after: str | None = None
+    since: str | None = None
+    kind: ClassVar[Kind] = "time"
+
+    def __post_init__(self) -> None:
+        """Demand one beginning, and a date that there is."""
+        if (self.after is None) == (self.since is None):
+            raise ValueError("Elapsed needs one of after (a column) and since (a date)")
+        if self.since is not None:
+            np.datetime64(self.since, "us")
+
+    def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+        """Return the days as a decimal number, missing where a date is; below zero where the beginning is later."""
+        start: Any = np.datetime64(str(self.since), "us") if self.after is None else table[self.after]
+        days = (table[self.column] - start).astype("timedelta64[us]")
+        microseconds = days.astype("int64").where(days.notna())
+        return {f"days from {self.after or self.since} to {self.column}": microseconds / DAY}
 
 
 @dataclass(frozen=True)
@@ -46,6 +112,7 @@ class Ratio:
 
     over: str
     under: str
+    kind: ClassVar[Kind] = "number"
 
     def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
         """Return the ratio."""
@@ -59,6 +126,7 @@ class Product:
 
     first: str
     second: str
+    kind: ClassVar[Kind] = "number"
 
     def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
         """Return the product."""
@@ -66,10 +134,24 @@ class Product:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """`first` - `second`."""
+
+    first: str
+    second: str
+    kind: ClassVar[Kind] = "number"
+
+    def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+        """Return the difference."""
+        return {f"{self.first} - {self.second}": table[self.first] - table[self.second]}
+
+
+@dataclass(frozen=True)
 class Log:
     """log(1 + x), missing where x is -1 or less."""
 
     column: str
+    kind: ClassVar[Kind] = "number"
 
     def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
         """Return the logarithm."""
@@ -83,6 +165,7 @@ class Bins:
 
     column: str
     edges: Sequence[float]
+    kind: ClassVar[Kind] = "number"
 
     def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
         """Return the bin numbers, missing where the value is."""
@@ -91,37 +174,107 @@ class Bins:
         return {f"bin of {self.column}": values.where(values.isna(), numbers.astype("float64"))}
 
 
+def _demand_known(name: str, given: Sequence[str], known: Mapping[str, Any]) -> None:
+    unknown = [part for part in given if part not in known]
+    if unknown:
+        raise ValueError(f"{name} must be of {', '.join(known)}, but {', '.join(unknown)} is not")
+
+
 def build(config: Sequence[dict[str, Any]], schema: Schema) -> list[Feature]:
-    """Return the features of the problem, and the parts of each date column among the inputs and of the time column.
+    """Return the features of the problem, and parts and cycles of each date among the inputs and of the time column.
+
+    A date for which the problem itself names parts or cycles has those alone; a dropped one has none.
 
     Raises:
-        ConfError: a feature cannot be built, or names a column that the table lacks or a model may not see.
+        ConfError: a feature cannot be built, or names a column that the table lacks, of another kind than it reads, or
+            that a model may not see.
     """
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
     built: list[Any] = []
     found: list[str] = []
-    allowed = [*schema.names, *schema.with_role("time")]
     for line in config:
         try:
             built.append(instantiate(line))
         except InstantiationException as error:
             found.append(f"problem.features: {reason(error)}")
-        named = {value for key, value in line.items() if key in ("column", "over", "under", "first", "second")}
-        found += [
-            f"problem.features: {name!r} is no input{nearest(name, allowed)}" for name in sorted(named - set(allowed))
-        ]
+            continue
+        found += [f"problem.features: {wrong}" for wrong in _wrong_columns(built[-1], line, schema)]
     if found:
         raise ConfError(found, "Mend problem.features.")
-    told = {feature.column for feature in built if isinstance(feature, DateParts)}
-    dates = [column.name for column in schema.columns if column.kind == "time" and column.role in ("input", "time")]
-    return [DateParts(name) for name in dates if name not in told] + built
+    told = {feature.column for feature in built if isinstance(feature, DateParts | Cycle)}
+    dates = [
+        column.name
+        for column in schema.columns
+        if column.kind == "time" and column.role in ("input", "time") and column.treatment != "drop"
+    ]
+    return [made for name in dates if name not in told for made in _of_date(name, schema)] + built
 
 
-def add_features(table: pd.DataFrame, features: Sequence[Feature]) -> pd.DataFrame:
-    """Return `table` with the columns of every feature; the dates among the inputs stay, for folds by time."""
+def _of_date(name: str, schema: Schema) -> list[Feature]:
+    """Return the parts and cycles of a date, without those whose names columns of the table have."""
+    taken = {column.name for column in schema.columns}
+    parts = [part for part in PARTS if f"{name}_{part}" not in taken]
+    cycles = [part for part in CYCLES if not {f"{name}_{part}_sin", f"{name}_{part}_cos"} & taken]
+    return [DateParts(name, parts), Cycle(name, cycles)]
+
+
+def _wrong_columns(feature: Any, line: Mapping[str, Any], schema: Schema) -> list[str]:
+    """Return what is wrong with the columns that a line names; one that looks back may read the target too."""
+    back = bool(looking_back([feature]))
+    allowed = {column.name: column for column in schema.columns if column.role in ("input", "time")}
+    named = [str(value) for key, value in line.items() if key in SOURCES and value is not None]
+    if back:
+        allowed |= {column.name: column for column in schema.columns if column.role == "target"}
+    found = [f"{name!r} is no input{nearest(name, allowed)}" for name in named if name not in allowed]
+    return (
+        found
+        + [
+            wrong
+            for name in named
+            if name in allowed and (wrong := _wrong_kind(name, feature, schema, target=allowed[name].role == "target"))
+        ]
+        + (_wrong_past(feature, schema) if back else [])
+    )
+
+
+def _wrong_kind(name: str, feature: Any, schema: Schema, *, target: bool) -> str | None:
+    """Return why the feature cannot read the column: it is of another kind."""
+    if target:
+        many = len(schema.classes) > 2
+        return f"the classes of {name!r} are no numbers, so they have no lag" if many else None
+    kind = next(column.kind for column in schema.columns if column.name == name)
+    wanted = getattr(feature, "kind", kind)
+    return None if kind == wanted else f"{name!r} is a {kind}, but {type(feature).__name__} reads a {wanted}"
+
+
+def _wrong_past(feature: Lag | Rolling, schema: Schema) -> list[str]:
+    """Return what a feature needs to look back and has not: a time, and the column that it goes by."""
+    names = [column.name for column in schema.columns if column.role in ("input", "key", "group")]
+    found = [] if schema.with_role("time") else [f"{type(feature).__name__} needs data.time to know what was before"]
+    if feature.by is not None and feature.by not in names:
+        found.append(f"{feature.by!r} is no column to go by{nearest(feature.by, names)}")
+    return found
+
+
+def add_features(
+    table: pd.DataFrame, features: Sequence[Feature], time: str | None = None, past: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Return `table` with the columns of every feature; the dates among the inputs stay, for folds by time.
+
+    Features that look back see the earlier rows of `table` and of the history `past`, in the order of `time`.
+
+    Raises:
+        ConfError: a feature has the name of a column.
+    """
     made: dict[str, pd.Series] = {}
     for feature in features:
-        made |= feature(table)
+        if not isinstance(feature, Lag | Rolling):
+            made |= feature(table)
+    if looking_back(features):
+        made |= {str(name): values for name, values in look_back(table, features, time, past).items()}
+    if twice := sorted(set(made) & set(table.columns)):
+        found = [f"problem.features: {name!r} is the name of a column already" for name in twice]
+        raise ConfError(found, "Leave the feature out, or rename the column in the source.")
     return table.assign(**made)

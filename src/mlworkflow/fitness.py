@@ -86,8 +86,8 @@ class Fitness:
             found.append("no column is left for a model to see")
         if self.untrue:
             kind = "a probability from 0 to 1" if self.problem.task == "binary" else "a finite number"
-            told = f"must be {kind} in every row, but is not in {self.untrue} ({self.untrue_rows})"
-            found.append(f"reference.best: {reference.best!r} {told}")
+            where = f"in every row, but is not in {self.untrue} ({self.untrue_rows})"
+            found.append(f"reference.best: {reference.best!r} must be {kind} {where}")
         return found + (self._target_mistakes(data.target) if data.target in columns else [])
 
     def _target_mistakes(self, name: str | None) -> list[str]:

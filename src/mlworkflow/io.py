@@ -117,6 +117,21 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         raise UnreadableError(path, f"it is not: {reason}", RERUN) from error
 
 
+def table_of(content: bytes) -> pd.DataFrame:
+    """Return the Parquet table in `content`."""
+    from io import BytesIO
+
+    import pandas as pd
+
+    return pd.read_parquet(BytesIO(content))
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    """Return a table as Parquet, without its index."""
+    content: bytes = table.to_parquet(None, index=False)
+    return content
+
+
 def read_rows(path: Path) -> pd.DataFrame:
     """Return the rows of a user's CSV (words as they stand, UTF-8) or Parquet file.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow.errors import ConfError, reason
+from mlworkflow.errors import ConfError, TableError, reason
 from mlworkflow.params import Model, Wants, family
 
 if TYPE_CHECKING:
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 
-    from mlworkflow.problem import Task
-    from mlworkflow.schema import Schema
+    from mlworkflow.problem import Task, Treatment
+    from mlworkflow.schema import Column, Schema
 
-RAREST = 0.005  # categories with a smaller share of the training rows are pooled
+USUAL: dict[str, Treatment] = {"number": "number", "category": "onehot", "text": "text"}  # where none is decided
+TREATED: tuple[Treatment, ...] = ("number", "onehot", "target", "hash", "text")
+CROSS_FITS = 5  # a row's category is encoded by the targets of the other four fifths
+SEED = 0  # of those fifths, and of the search for directions in texts: no knob
 
 
 def estimator(model: Model, task: Task, parameters: dict[str, Any] | None = None) -> BaseEstimator:
@@ -52,36 +55,101 @@ def pipeline(model: Model, schema: Schema, task: Task, parameters: dict[str, Any
 def columns(schema: Schema, wants: Wants) -> ColumnTransformer:
     """Return the unfitted preparation of the inputs: (n, inputs) table -> (n, d) float matrix.
 
-    Numbers: median for missing values with a column that says so, unless the model takes them as they are; scaled only
-    where the model wants it. Categories: one column each, rare and unseen ones pooled, missing as a category.
+    Numbers: outliers clipped or flagged where told, median for missing values with a column that says so, unless the
+    model takes them as they are; scaled only where the model wants it. Categories: one column each, rare and unseen
+    ones pooled, missing as a category; where there are too many, the mean target of each, cross-fitted, or their hash.
+    Text: directions of TF-IDF, or its terms in a sparse matrix where the model wants them.
+
+    Raises:
+        TableError: every column is dropped.
     """
     from sklearn.compose import ColumnTransformer
+
+    named = {treatment: [one.name for one in _seen(schema) if _treatment(one) == treatment] for treatment in TREATED}
+    if not any(named.values()):
+        found = [f"{column.name!r} is dropped: {column.why}" for column in schema.inputs if column.treatment == "drop"]
+        raise TableError("a table without inputs", found, "Collect more columns, or mend problem.treatments.")
+    leave, clip, flag = (
+        [one.name for one in _seen(schema) if one.name in named["number"] and one.outliers == outliers]
+        for outliers in ("leave", "clip", "flag")
+    )
+    steps: list[tuple[str, Any, list[str]]] = [
+        ("numbers", _numbers(wants), leave),
+        ("categories", _filled(_one_hot(schema)), named["onehot"]),
+        ("clipped", _numbers(wants, outliers="clip"), clip),
+        ("flagged", _numbers(wants, outliers="flag"), flag),
+        ("by target", _filled(_by_target(schema), scaling=wants.scaling), named["target"]),
+        ("hashed", _filled(_hash()), named["hash"]),
+        *((f"text {number}", _words(wants), [name]) for number, name in enumerate(named["text"])),
+    ]
+    return ColumnTransformer([step for step in steps if step[2]], verbose_feature_names_out=False, sparse_threshold=1.0)
+
+
+def _seen(schema: Schema) -> list[Column]:
+    """Return the inputs that a pipeline takes: no dates, which are there as their parts, and none that is dropped."""
+    return [column for column in schema.inputs if column.kind != "time" and column.treatment != "drop"]
+
+
+def _treatment(column: Column) -> Treatment:
+    return column.treatment or USUAL[column.kind]
+
+
+def _numbers(wants: Wants, outliers: str = "leave") -> Any:
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import StandardScaler
 
-    numbers = [column.name for column in schema.inputs if column.kind == "number"]
-    categories = [column.name for column in schema.inputs if column.kind == "category"]
-    number_steps: list[Any] = (
-        [] if wants.missing else [SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)]
-    )
-    number_steps += [StandardScaler()] if wants.scaling else []
-    encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=RAREST, sparse_output=False)
+    from mlworkflow.encoders import Clip, Flag
+
+    steps: list[Any] = [{"clip": Clip, "flag": Flag}[outliers]()] if outliers != "leave" else []
+    if not wants.missing:
+        steps.append(SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True))
+    steps += [StandardScaler()] if wants.scaling else []
+    return make_pipeline(*steps) if steps else "passthrough"
+
+
+def _filled(encoder: Any, *, scaling: bool = False) -> Any:
+    """Return the encoder of words behind a step that makes missing a word of its own."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     fill = SimpleImputer(strategy="constant", fill_value="(missing)", missing_values=None)
-    return ColumnTransformer(
-        [
-            ("numbers", make_pipeline(*number_steps) if number_steps else "passthrough", numbers),
-            ("categories", make_pipeline(fill, encoder), categories),
-        ],
-        verbose_feature_names_out=False,
-    )
+    return make_pipeline(fill, encoder, *([StandardScaler()] if scaling else []))
+
+
+def _one_hot(schema: Schema) -> Any:
+    from sklearn.preprocessing import OneHotEncoder
+
+    return OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=schema.rare or None, sparse_output=False)
+
+
+def _by_target(schema: Schema) -> Any:
+    """The mean target of each category, shrunk to the mean of all. Fitting encodes a row without its own target."""
+    from sklearn.model_selection import KFold
+    from sklearn.preprocessing import TargetEncoder
+
+    kind = schema.task if schema.task in ("binary", "multiclass") else "continuous"
+    return TargetEncoder(target_type=kind, cv=KFold(CROSS_FITS, shuffle=True, random_state=SEED))
+
+
+def _hash() -> Any:
+    from mlworkflow.encoders import Hash
+
+    return Hash()
+
+
+def _words(wants: Wants) -> Any:
+    from mlworkflow.encoders import Words
+
+    return Words(components=None, seed=SEED) if wants.terms else Words(seed=SEED)
 
 
 def inputs(table: Any, schema: Schema) -> Any:
     """Return the (n, inputs) table that a pipeline takes: numbers as float64, words as objects, None where missing."""
-    names = [column.name for column in schema.inputs if column.kind != "time"]
-    words = [column.name for column in schema.inputs if column.kind == "category"]
-    chosen = table[names]
+    seen = _seen(schema)
+    chosen = table[[column.name for column in seen]]
+    words = [column.name for column in seen if column.kind != "number"]
     objects = {name: chosen[name].astype("object").where(chosen[name].notna(), None) for name in words}
     return chosen.assign(**objects)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from mlworkflow import associations
 from mlworkflow.associations import as_numbers
 from mlworkflow.findings import Data, Finding, first_few, listed, many
+from mlworkflow.profile import lengths
 from mlworkflow.templates import number, percent, score
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def moved(data: Data) -> list[Finding]:
         if column.name not in data.train or column.role not in ("input", "target"):
             continue
         words = column.kind == "category" or (column.role == "target" and bool(data.schema.classes))
-        values = ordered[column.name]
+        values = lengths(ordered[column.name]) if column.kind == "text" else ordered[column.name]
         index = associations.stability_index(values.iloc[:half], values.iloc[half:], words=words)
         if index > MOVED:
             what = (

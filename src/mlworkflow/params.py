@@ -24,6 +24,7 @@ class Wants(Strict):
 
     scaling: bool = False
     missing: bool = False  # True: it takes missing values as they are
+    terms: bool = False  # True: each term of a text is a column, sparse; else the few directions of most difference
 
 
 class Space(Strict):

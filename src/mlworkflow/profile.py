@@ -22,7 +22,10 @@ def profile(table: pd.DataFrame, schema: Schema, predictions: pd.Series | None =
     Dates have no profile of their own: new rows are always later. `predictions` are values, probabilities or classes.
     """
     kinds = {column.name: column.kind for column in schema.inputs if column.kind != "time"}
-    columns = {name: column_profile(table[name]) for name in kinds}
+    columns = {
+        name: text_profile(table[name]) if kind == "text" else column_profile(table[name])
+        for name, kind in kinds.items()
+    }
     return {
         "rows": len(table),
         "columns": columns,
@@ -39,6 +42,19 @@ def column_profile(values: pd.Series) -> dict[str, Any]:
     if is_numeric_dtype(values):
         return {"kind": "number", **head, **_numbers(known.to_numpy(dtype="float64"))}
     return {"kind": "category", **head, **_categories(known.astype("str"))}
+
+
+def text_profile(values: pd.Series) -> dict[str, Any]:
+    """Return the spread of the number of words in each text; no text is kept."""
+    return column_profile(lengths(values)) | {"kind": "text"}
+
+
+def lengths(values: pd.Series) -> pd.Series:
+    """Return the (n,) number of words in each text, missing where the text is."""
+    import pandas as pd
+
+    counts = [len(str(text).split()) for text in values]
+    return pd.Series(counts, index=values.index, dtype="float64").where(values.notna())
 
 
 def _numbers(values: np.ndarray) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from mlworkflow.problem import Problem, Value
 
 _ROLES = ("data.key", "data.group", "data.time", "split.column")
 _NOT_BESIDE = {"data.target": (*_ROLES, "data.hidden", "reference.best"), "reference.best": _ROLES}
+LOOKING_BACK = ("mlworkflow.features.Lag", "mlworkflow.features.Rolling")
 
 
 def problem_mistakes(problem: Problem) -> list[str]:
@@ -19,6 +20,7 @@ def problem_mistakes(problem: Problem) -> list[str]:
         *_metric_mistakes(problem),
         *_role_mistakes(problem),
         *_column_mistakes(problem),
+        *_past_mistakes(problem),
         *(_value_mistakes(problem, problem.value) if problem.value else []),
         *_snapshot_mistakes(problem.snapshot),
     ]
@@ -75,6 +77,27 @@ def _column_mistakes(problem: Problem) -> list[str]:
         for column, (low, high) in problem.data.ranges.items()
         if low is not None and high is not None and low > high
     ]
+
+
+def _past_mistakes(problem: Problem) -> list[str]:
+    """Return the features that look back where the split would let a training row see a test row, or cannot order rows.
+
+    Rows are safe when all test rows are later, or when all rows of what a feature goes by are on one side.
+    """
+    found, data, split = [], problem.data, problem.split
+    whole = data.group or (data.key[0] if len(data.key) == 1 else None)
+    for number, feature in enumerate(problem.features):
+        if feature.target not in LOOKING_BACK:
+            continue
+        by, name = feature.config().get("by"), feature.target.rpartition(".")[2]
+        if not data.time:
+            found.append(f"features.{number}: {name} needs data.time to know what was before")
+        elif split.scheme != "time" and not (split.scheme == "hash" and by is not None and by == whole):
+            found.append(
+                f"features.{number}: {name} looks at other rows, so no training row may be later than a test row that "
+                f"it could see, but split.scheme is {split.scheme}; set it to time, or go by data.group"
+            )
+    return found
 
 
 def _value_mistakes(problem: Problem, value: Value) -> list[str]:

@@ -6,7 +6,7 @@ section of templates/report.html; what a task does not have is None and its sect
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlworkflow.problem import Problem
+    from mlworkflow.schema import Column
 
 MOST_SLICES = 10
 MOST_COLUMNS = 15
+MOST_OPEN = 12  # columns whose table is open at once
 WORDS = {
     "roc_auc": "how often a row of the class is ranked before one of another; 0.5 is chance",
     "average_precision": "precision averaged over all thresholds; the share of the class is chance",
@@ -51,7 +53,7 @@ class Facts:
     """What the page tells; each mapping is the file of that name (see paths.py), each table its CSV.
 
     `classes`: in the order of their codes. `own_rung`: the rung of the ladder that the model itself is.
-    `plots`: the tables of evaluation/plots by name, without `.csv`.
+    `plots`: the tables of evaluation/plots by name, without `.csv`. `columns`: of the features table.
     """
 
     problem: Problem
@@ -72,6 +74,7 @@ class Facts:
     own_rung: str | None = None
     drift: Mapping[str, Any] | None = None
     plots: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    columns: Sequence[Column] = ()
 
 
 def page(facts: Facts) -> str:
@@ -86,6 +89,8 @@ def page(facts: Facts) -> str:
         provenance=facts.provenance,
         rows=facts.findings["rows"],
         ledger=_lines(facts.ledger),
+        treated=_treated(facts),
+        many=MOST_OPEN,
         data_findings=facts.data_findings,
         ladder=_ladder(facts),
         tuning=_tuning(facts),
@@ -180,6 +185,17 @@ def _lines(table: pd.DataFrame) -> list[dict[str, Any]]:
         {str(name): "" if value != value or value is None else value for name, value in row.items()}
         for row in table.to_dict("records")
     ]
+
+
+def _treated(facts: Facts) -> list[dict[str, Any]]:
+    """How the model sees each column: kind, share missing, treatment and why; the dropped ones last."""
+    lines = [
+        {"name": one.name, "kind": one.kind, "missing": one.missing, "treatment": one.treatment, "why": one.why}
+        | {"outliers": "" if one.outliers == "leave" else f", outliers: {one.outliers}"}
+        for one in facts.columns
+        if one.treatment is not None
+    ]
+    return sorted(lines, key=lambda line: line["treatment"] == "drop")
 
 
 def _ladder(facts: Facts) -> dict[str, Any]:

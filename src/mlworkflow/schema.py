@@ -67,6 +67,11 @@ class Schema:
         """The names of the columns that a model may see."""
         return [column.name for column in self.inputs]
 
+    @property
+    def time(self) -> str | None:
+        """The name of the column with the time of a row, if there is one."""
+        return next(iter(self.with_role("time")), None)
+
     def with_role(self, role: Role) -> list[str]:
         """Return the names of the columns in `role`."""
         return [column.name for column in self.columns if column.role == role]

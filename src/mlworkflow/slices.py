@@ -9,9 +9,10 @@ import numpy as np
 
 from mlworkflow.intervals import intervals
 from mlworkflow.metrics import NAN, gain, score
+from mlworkflow.profile import lengths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -25,13 +26,21 @@ RESAMPLES, SAMPLE = 200, 2000  # of a slice with more rows, 2000 drawn ones give
 
 
 def slices(
-    inputs: pd.DataFrame, scored: Scored, metric: str, *, important: list[str], fewest: int = 30, seed: int
+    inputs: pd.DataFrame,
+    scored: Scored,
+    metric: str,
+    *,
+    important: list[str],
+    texts: Collection[str] = (),
+    fewest: int = 30,
+    seed: int,
 ) -> pd.DataFrame:
     """Return the metric on each slice of the rows, worst first; gap > 0: worse than on all rows; too small ones last.
 
     Slices: each of the 10 most frequent categories and the others together, each quarter of a column of numbers or
-    times, and missing values; of the first 20 `important` columns (of all, where none is named). low and high:
-    95% interval. too_small: fewer than `fewest` rows, or no value. inputs: n rows in the order of `scored`.
+    times, and missing values; a column of `texts` by its number of words; of the first 20 `important` columns (of all,
+    where none is named). low and high: 95% interval. too_small: fewer than `fewest` rows, or no value. inputs: n rows
+    in the order of `scored`.
     Clusters have no slices: the table is empty.
     """
     import pandas as pd
@@ -42,7 +51,9 @@ def slices(
     names = [name for name in important or inputs.columns if name in inputs.columns][:MOST_COLUMNS]
     lines = []
     for name in names:
-        for label, mask in _slices_of(inputs[name]):
+        for label, mask in _slices_of(
+            lengths(inputs[name]).rename(f"words of {name}") if name in texts else inputs[name]
+        ):
             line = {"column": name, "slice": label, "rows": int(mask.sum()), "share": float(mask.mean())}
             lines.append(line | _measured(metric, scored.take(mask), whole, fewest, seed))
     table = pd.DataFrame(lines, columns=COLUMNS)

@@ -156,7 +156,8 @@ def findings(exam: Exam, weights: pd.DataFrame, bounds: dict[str, Any]) -> dict[
     problem, seed, scored, classes = exam.problem, exam.seed, exam.scored, exam.schema.classes
     primary, important = problem.metrics.primary, list(weights["column"][:8])
     against = {name: paired(primary, scored, other, seed=seed) for name, other in exam.others.items()}
-    parts = slices(exam.rows.table, scored, primary, important=important, seed=seed)
+    texts = [column.name for column in exam.schema.inputs if column.kind == "text"]
+    parts = slices(exam.rows.table, scored, primary, important=important, texts=texts, seed=seed)
     limit = problem.constraints.slowest_prediction_milliseconds
     return {
         "primary": primary,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow import io, paths
-from mlworkflow.bundle import check_features, versions, watched, write
+from mlworkflow import io, past, paths
+from mlworkflow.bundle import HISTORY, check_features, versions, watched, write
+from mlworkflow.features import build
 from mlworkflow.metrics import METRICS
 from mlworkflow.params import Model, Sections, family
 from mlworkflow.problem import Problem
@@ -43,9 +45,19 @@ def main(sections: Sections) -> None:
         "features.json": as_json({"features": features, "ranges": problem.data.ranges, "schema": wide.to_dict()}),
         "threshold.json": as_json(found["threshold"]),
         "profile.json": as_json(profile(rows, schema, held_out(io.read_table(paths.OUT_OF_FOLD), schema))),
+        HISTORY: io.parquet(kept(build(features, schema), schema)),
         "card.md": card(problem, model, schema, sections.seed, found).encode(),
     }
     write(paths.BUNDLE, files, {"problem": problem.name, "task": problem.task, "model": model.name})
+
+
+def kept(features: list[Any], schema: Schema) -> pd.DataFrame:
+    """Return the last values of the training rows that features look back at, of the columns they name alone."""
+    import pandas as pd
+
+    named = past.columns(features, schema.time)
+    rows = io.read_table(paths.TRAIN, columns=named) if named else pd.DataFrame()
+    return past.history(rows, features, schema.time)
 
 
 def as_json(value: Mapping[str, Any]) -> bytes:
@@ -181,12 +193,20 @@ def _data(problem: Problem, schema: Schema, findings: Mapping[str, Any]) -> str:
         [
             f"- Source: {problem.rights.source}",
             f"- Rows: {rows['train']} to train, {rows['test']} to test; split by {problem.split.scheme}",
-            f"- Columns that the model sees: {len(schema.inputs)} and {len(problem.features)} features made of them",
+            f"- Columns that the model sees: {_treated(schema)}, and {len(problem.features)} features made of them",
             f"- Target: {f'`{schema.target}`' if schema.target else 'none'}"
             + (f", classes {', '.join(map(str, schema.classes))}" if schema.classes else ""),
             f"- Columns that it may not see: {', '.join(f'`{name}`' for name in unseen) or 'none'}",
         ]
     )
+
+
+def _treated(schema: Schema) -> str:
+    """Return how many columns are treated in which way, and the names of those that are dropped."""
+    ways = Counter(column.treatment or "as they are" for column in schema.inputs)
+    dropped = [f"`{column.name}`" for column in schema.inputs if column.treatment == "drop"]
+    told = ", ".join(f"{count} {way}" for way, count in sorted(ways.items()) if way != "drop") or "none"
+    return told + (f" (dropped: {', '.join(dropped[:10])}{', ...' if len(dropped) > 10 else ''})" if dropped else "")
 
 
 def _rights(problem: Problem) -> str:

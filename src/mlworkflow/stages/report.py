@@ -23,10 +23,12 @@ def table(path: Path) -> pd.DataFrame:
 
 def gather(sections: Sections) -> Facts:
     """Read what the stages before left behind."""
+    schema = Schema.from_dict(io.read_json(paths.FEATURES))
     return Facts(
         problem=sections.problem,
         model=sections.model.name,
-        classes=Schema.from_dict(io.read_json(paths.FEATURES)).classes,
+        classes=schema.classes,
+        columns=schema.columns,
         provenance=io.read_json(paths.PROVENANCE),
         ledger=table(paths.LEDGER),
         data_findings=io.read_json(paths.DATA_FINDINGS)["findings"],
