@@ -130,7 +130,7 @@ def faults() -> dict[str, Fault]:
         "a leaking number": Fault(x(yes * 4 + noise), "high x", "nearly decides 'left' (AUC"),
         "a leaking category": Fault(x(np.where(yes, "ended", clean["city"])), "high x", "nearly decides"),
         "a leak of classes": Fault(x(code * 2 % 3 * 9 + noise, several), "high x", "nearest two classes", "multiclass"),
-        "a leak of a value": Fault(x(np.exp(sold / 50), value), "high x", "rank correlation", "regression"),
+        "a leak of a value": Fault(x(np.exp(sold / 50), value), "high x", "variance explained", "regression"),
         "a leaking group": Fault(x(groups, value), "high x", "variance explained", "regression"),
         "contradictions": Fault(alike, "high None", "the same inputs as another but a different target"),
         "repeated rows": Fault(pd.concat([clean, clean.head(60)]), "medium None", repeated),

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from mlworkflow.schema import Column, Schema
 
+MOST_RANGES = 50  # of a number, in a rule
+FEWEST_IN_RANGE = 20  # rows of a range, so that chance makes no rule
 MOST_WORDS = 20  # the commonest, counted in a stability index
 
 
@@ -35,7 +37,9 @@ def strength(values: pd.Series, column: Column, target: NDArray[Any], schema: Sc
       takes away (Goodman and Kruskal's lambda, each row told by the other rows alone).
     """
     known = values.notna().to_numpy() & ~pd.isna(target)
-    if known.sum() < 10 or values[known].nunique() < 2 or len(np.unique(target[known])) < 2:
+    if column.kind == "text" or known.sum() < 10:
+        return None
+    if values[known].nunique() < 2 or len(np.unique(target[known])) < 2:
         return None
     if column.kind == "category":
         return _strength_of_words(pd.factorize(values[known])[0], target[known], schema)
@@ -59,6 +63,22 @@ def _strength_of_numbers(numbers: NDArray[np.float64], truth: NDArray[Any], sche
         return Strength("variance explained", value, value)
     value = float(np.corrcoef(_ranks(numbers), _ranks(truth.astype(float)))[0, 1])
     return Strength("rank correlation", value, abs(value))
+
+
+def rule(values: pd.Series, target: NDArray[Any], schema: Schema) -> Strength:
+    """Return how far a rule of ranges of a number (n,) tells the target (n,), whatever the shape of the dependence.
+
+    The ranges are as many as rows allow, at most MOST_RANGES; each row is told by the others of its range. A value is
+    told by its rank, so that a few large ones do not make up the variance.
+    """
+    known = values.notna().to_numpy() & ~pd.isna(target)
+    numbers, truth = as_numbers(values[known]), target[known]
+    ranges = min(MOST_RANGES, len(numbers) // FEWEST_IN_RANGE)
+    if ranges < 2:
+        return Strength("errors less" if schema.classes else "variance explained", 0.0, 0.0)
+    edges = np.unique(np.quantile(numbers, np.arange(1, ranges) / ranges))
+    places = np.unique(np.searchsorted(edges, numbers, side="left"), return_inverse=True)[1]
+    return _strength_of_words(places, truth if schema.classes else _ranks(truth.astype(float)), schema)
 
 
 def as_numbers(values: pd.Series) -> NDArray[np.float64]:

@@ -12,26 +12,39 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mlworkflow import findings, leaks, oddities, repeats
+from mlworkflow import chance, changes, findings, gaps, leaks, oddities, repeats
 from mlworkflow.associations import Strength, as_numbers, commonest, strength
 from mlworkflow.charts import tiny
-from mlworkflow.findings import Data, Finding, capped, worst_first
+from mlworkflow.findings import Columns, Data, Finding, capped, worst_first
+from mlworkflow.schema import cast
+from mlworkflow.split import is_test
 from mlworkflow.templates import number, percent, render
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mlworkflow.problem import Data as DataSection
+    from mlworkflow.problem import Split
     from mlworkflow.schema import Column, Schema
 
 BINS = 24
 MOST_COLOURS = 6  # classes told apart in a picture
 CHECKS: tuple[Callable[[Data], list[Finding]], ...] = (
     leaks.leaks,
+    leaks.future,
+    chance.nothing_tells,
     repeats.conflicts,
+    repeats.across_split,
     repeats.duplicates,
-    leaks.missing,
+    repeats.collisions,
+    gaps.missing,
+    changes.missing_moved,
+    changes.units,
+    changes.hours,
+    changes.label_shift,
+    changes.moved,
     oddities.classes,
-    oddities.moved,
+    oddities.decimals,
     oddities.mixed,
     oddities.outliers,
     repeats.twins,
@@ -39,16 +52,29 @@ CHECKS: tuple[Callable[[Data], list[Finding]], ...] = (
 )
 
 
-def explore(raw: pd.DataFrame, train: pd.DataFrame, schema: Schema) -> list[Finding]:
+def explore(
+    raw: Columns, train: pd.DataFrame, schema: Schema, test: NDArray[np.bool_] | None = None
+) -> list[Finding]:
     """Return what is suspicious in the table, the worst first; the tables stay as they are.
 
     Args:
         raw: all rows as they were collected.
         train: the prepared training rows, the target of a classification as codes.
         schema: their schema.
+        test: (raw rows,) which of them are test rows, as `test_side` returns it.
     """
-    data = Data(raw, train, schema)
+    data = Data(raw, train, schema, test)
     return worst_first(finding for check in CHECKS for finding in capped(check(data)))
+
+
+def test_side(raw: Columns, schema: Schema, problem: DataSection, split: Split) -> NDArray[np.bool_] | None:
+    """Return which raw rows are test rows, or None where equal rows are on one side whatever they are."""
+    names = {"hash": problem.key if not problem.group else [problem.group], "time": [problem.time]}
+    wanted = [str(name) for name in names.get(split.scheme, [split.column])]
+    if not wanted or not set(wanted) <= set(raw.columns):
+        return None
+    table = pd.DataFrame({name: cast(pd.DataFrame({name: raw[name]}), schema, only=[name])[name] for name in wanted})
+    return is_test(table, problem, split)
 
 
 @dataclass(frozen=True)
