@@ -126,9 +126,10 @@ def _explained(numbers: NDArray[np.float64], groups: NDArray[Any]) -> float:
 
 def _errors_taken_away(groups: NDArray[Any], truth: NDArray[Any]) -> float:
     """Return the share of errors that guessing by group saves; each row is told by the others of its group."""
-    classes = np.unique(truth)
-    counts = pd.crosstab(groups, truth).reindex(columns=classes).to_numpy()[groups]
-    own = truth[:, None] == classes[None, :]
+    classes, codes = np.unique(truth, return_inverse=True)
+    kinds = int(groups.max()) + 1
+    counts = np.bincount(groups * len(classes) + codes, minlength=kinds * len(classes)).reshape(kinds, -1)[groups]
+    own = codes[:, None] == np.arange(len(classes))[None, :]
     others = counts - own
     guess = others + 1e-6 * (own.sum(axis=0) / len(truth))  # alone in its group: the commonest class
     errors = int((classes[guess.argmax(axis=1)] != truth).sum())

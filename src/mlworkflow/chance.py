@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FEWEST_ROWS = 100  # with fewer, chance cannot be told from a weak signal
 MOST_TRIED = 5000  # evenly spaced rows
 MOST_WORDS = 20  # categories told apart
-LEVEL = 0.01  # of all columns together: how often a target without signal is taken for one with
+LEVEL = 0.001  # of all columns together: how often a target without signal is taken for one with
 
 
 def nothing_tells(data: Data) -> list[Finding]:

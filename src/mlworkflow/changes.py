@@ -24,6 +24,7 @@ MOST_COMPARED = 4000  # evenly spaced rows in order in which a change of units i
 SEVERAL = 10  # distinct values that a measured number has; counts and codes have fewer
 ALL_MOVE = 1 / 3  # where more of the other numbers change at a cut, the rows are sorted, and no unit changed
 SHARE_MOVED = 0.1  # how far the share of a class, or of what is missing, must move to be told
+SIGMAS = 3.5  # standard deviations beyond chance: once in two thousand classes
 SURPRISE = 6  # standard deviations of chi squared
 
 
@@ -83,8 +84,9 @@ def _shares_apart(
         return []
     shares = [np.bincount(codes[which], minlength=len(data.schema.classes)) / which.sum() for which in (~side, side)]
     worst = int(np.abs(shares[1] - shares[0]).argmax())
-    apart = float(abs(shares[1] - shares[0])[worst])
-    if apart < SHARE_MOVED or associations.surprise(codes, side) < SURPRISE:
+    least, most = sorted(float(one[worst]) for one in shares)
+    apart, chance = most - least, _chance_of_shares(float((codes == worst).mean()), side)
+    if apart < min(SHARE_MOVED, most / 2) or apart < SIGMAS * chance:
         return []
     first, second = (percent(float(one[worst])) for one in shares)
     what = (
@@ -92,6 +94,11 @@ def _shares_apart(
         "probabilities learnt here will be off where shares are others. Validate by time, or find out why."
     )
     return [Finding("label_shift", "medium", data.schema.target, what, apart)]
+
+
+def _chance_of_shares(share: float, side: NDArray[np.bool_]) -> float:
+    """Return the standard deviation of the difference of two shares of the same."""
+    return float(np.sqrt(share * (1 - share) * (1 / side.sum() + 1 / (~side).sum())))
 
 
 def missing_moved(data: Data) -> list[Finding]:

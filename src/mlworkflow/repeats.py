@@ -24,6 +24,7 @@ def conflicts(data: Data) -> list[Finding]:
     names = [column.name for column in data.inputs]
     if not names or not len(data.train):
         return []
+    names += [data.time] if data.time else []  # a model sees its parts
     same = row_hashes(data.train, names)
     repeated = pd.Series(same).duplicated(keep=False).to_numpy()
     rows, found = int(repeated.sum()), []
@@ -90,9 +91,11 @@ def across_split(data: Data) -> list[Finding]:
     rows, share = int(seen.sum()), float(seen.mean()) if len(seen) else 0.0
     if not rows:
         return []
-    verb = "is the copy" if rows == 1 else "are copies"
+    keys = data.schema.with_role("key")
+    but = f", under another {listed(keys)}" if keys else ""
+    verb = "is a copy" if rows == 1 else "are copies"
     what = (
-        f"{many(rows, 'test row')} ({percent(share)}) {verb} of a training row under another key, inputs and target: "
+        f"{many(rows, 'test row')} ({percent(share)}) {verb} of a training row in all inputs and the target{but}: "
         "the test score is too good by that. Name a group that keeps copies together, or drop them at the source."
     )
     severity = "high" if share > 0.1 else "medium" if share > 0.01 else "low"

@@ -18,6 +18,9 @@ CUTS = np.arange(10, 95, 5) / 100  # where a change is looked for, as shares of 
 FEWEST = 10  # rows of a class on each side of a cut
 CHANCE = 1.36  # times sqrt(1 / n + 1 / m): what the distance of two samples of one distribution exceeds 5% of times
 LARGE = 0.3  # a distance that drift alone rarely reaches within a table
+LARGE_OF_HOURS = 0.2  # the same for hours of day: two hours among those of a shop
+WINDOW = 0.1  # share of the rows on each side of a cut that tell whether the change is sudden
+SUDDEN = 1.3  # how many times further apart neighbours must be at the cut than anywhere else
 HOURS = 24
 CONVERSIONS: dict[str, tuple[float, float]] = {  # what is written -> (factor, offset)
     "metres to feet": (3.28084, 0),
@@ -108,7 +111,23 @@ def unit_change(values: NDArray[np.float64], classes: NDArray[np.int64]) -> Chan
     ]
     best = min(changes, key=lambda change: change.mended)
     alike = best.mended < max(noise, 0.06) and best.mended < apart / 3  # 0.06: the cut is known to a twentieth
-    return best if alike else None
+    return best if alike and _sudden(values, cut) else None
+
+
+def _sudden(values: NDArray[np.float64], cut: float) -> bool:
+    """Return whether neighbours differ more at the cut than anywhere else: seasons and drift change step by step."""
+    places = np.arange(WINDOW, 1 - WINDOW + 0.001, 0.01)
+    told = np.array([_step(values, place) for place in places])
+    near = np.abs(places - cut) < 0.04  # the cut is known to a twentieth
+    far = np.abs(places - cut) > WINDOW + 0.02
+    return bool(near.any() and told[near].max() > SUDDEN * told[far].max(initial=0.0))
+
+
+def _step(values: NDArray[np.float64], place: float) -> float:
+    """Return how far the values just before a place are from those just after."""
+    width, at = int(WINDOW * len(values)), int(place * len(values))
+    before, after = (side[~np.isnan(side)] for side in (values[at - width : at], values[at : at + width]))
+    return distance(before, after) if min(len(before), len(after)) >= FEWEST else 0.0
 
 
 def _both_ways() -> list[tuple[str, tuple[float, float]]]:
@@ -140,7 +159,7 @@ def two_units(values: NDArray[np.float64]) -> tuple[str, float] | None:
 def hour_shift(hours: NDArray[np.int64]) -> tuple[Change, int] | None:
     """Return the change at which (n,) hours of day in order shift by whole hours, and by how many, or None."""
     cut, apart, noise = max((_hours_apart(hours, float(cut), 0) for cut in CUTS), key=lambda told: told[1] - told[2])
-    if apart < LARGE or apart < 2 * noise:
+    if apart < LARGE_OF_HOURS or apart < 2 * noise:
         return None
     told = [(_hours_apart(hours, cut, shift)[1], abs(shift), shift) for shift in range(-11, 13) if shift]
     mended, _, shift = min(told)
