@@ -24,7 +24,7 @@ bench: .venv/installed  ## what the workflow costs beside the bare computation
 	python bench/overhead.py
 
 bench-faults: .venv/installed  ## which planted faults the checks catch, and their false alarms
-	python bench/faults.py
+	python -m bench.faults
 
 extras: .venv/installed  ## what tables in Excel, on S3 and in databases need
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-extras.lock

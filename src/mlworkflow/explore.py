@@ -163,7 +163,7 @@ def page(name: str, rows: dict[str, int], found: list[Finding], looks: list[Look
 
     Args:
         name: the name of the problem.
-        rows: `raw` and `train`, the number of rows of each table.
+        rows: `raw` and `train`, the number of rows of each table, and `looked`, the training rows that were looked at.
         found: what `explore` returned.
         looks: what `columns` returned.
         schema: for the classes.
@@ -173,6 +173,7 @@ def page(name: str, rows: dict[str, int], found: list[Finding], looks: list[Look
         name=name,
         rows=rows,
         sampled=findings.MOST_ROWS if rows["train"] > findings.MOST_ROWS else None,
+        looked=rows.get("looked", rows["train"]),
         findings=[finding.to_dict() for finding in found],
         looks=looks,
         classes=schema.classes if 2 <= len(schema.classes) <= MOST_COLOURS else [],

@@ -49,7 +49,7 @@ def classes(data: Data) -> list[Finding]:
 
 def mixed(data: Data) -> list[Finding]:
     """Columns of words that are mostly numbers."""
-    words = [column.name for column in data.schema.columns if column.kind == "category" and column.name in data.raw]
+    words = [column.name for column in data.schema.columns if column.kind == "category" and column.name in data.raw.columns]
     keep = thinned(len(data.raw), MOST_ROWS)
     found = (_mix(data.raw[name].iloc[keep], data.schema.blanks) for name in words)
     return [finding for finding in found if finding]

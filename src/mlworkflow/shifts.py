@@ -20,7 +20,7 @@ CHANCE = 1.36  # times sqrt(1 / n + 1 / m): what the distance of two samples of 
 LARGE = 0.3  # a distance that drift alone rarely reaches within a table
 LARGE_OF_HOURS = 0.2  # the same for hours of day: two hours among those of a shop
 WINDOW = 0.1  # share of the rows on each side of a cut that tell whether the change is sudden
-SUDDEN = 1.3  # how many times further apart neighbours must be at the cut than anywhere else
+SUDDEN = 1.2  # how many times further apart neighbours must be at the cut than anywhere else
 HOURS = 24
 CONVERSIONS: dict[str, tuple[float, float]] = {  # what is written -> (factor, offset)
     "metres to feet": (3.28084, 0),
@@ -110,7 +110,7 @@ def unit_change(values: NDArray[np.float64], classes: NDArray[np.int64]) -> Chan
         for words, (factor, offset) in _both_ways()
     ]
     best = min(changes, key=lambda change: change.mended)
-    alike = best.mended < max(noise, 0.06) and best.mended < apart / 3  # 0.06: the cut is known to a twentieth
+    alike = best.mended < max(1.2 * noise, 0.06) and best.mended < apart / 3  # 0.06: the cut is known to a twentieth
     return best if alike and _sudden(values, cut) else None
 
 
