@@ -1,9 +1,9 @@
 """Which planted faults the checks find, and their false alarms on clean tables: `make bench-faults`.
 
 Each fault of planted.py is planted in ten clean tables: scikit-learn's, and orders that are made up with a seed. They
-go through the code of the workflow: prepare and explore, and for rows that arrive later the profile and the drift. A fault is caught
-when a finding of its kind names it; a false alarm is such a finding in a clean table, or any other of severity medium
-or high. The exit code is 1 where a fault is missed or a clean table alarms, unless ALLOWED says so with its reason.
+go through the code of the workflow: prepare and explore, and for rows that arrive later the profile and the drift. A
+fault is caught when a finding of its kind names it; a false alarm is such a finding in a clean table, or any other of
+severity medium or high. The exit code is 1 where a fault is missed or a clean table alarms, unless ALLOWED says so.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-
 from bench import planted
 from bench.planted import Case, embedded, orders
+
 from mlworkflow.arrivals import arrivals
 from mlworkflow.drift import drift
 from mlworkflow.explore import explore, test_side
@@ -28,7 +28,9 @@ from mlworkflow.profile import profile
 from mlworkflow.schema import cast
 
 EACH = 10  # cases a fault
-TRUE = {("digits", "constant"): "three dots at the edge of each picture are never inked"}  # said of clean tables, rightly
+TRUE = {
+    ("digits", "constant"): "three dots at the edge of each picture are never inked"
+}  # said of clean tables, rightly
 ALLOWED: dict[str, str] = {}  # fault -> why some are missed or some clean tables alarm
 
 
@@ -142,7 +144,9 @@ def _print_faults(each: int, loud: list[tuple[str, int, Finding]], tables: int) 
         false = len({(table, seed) for table, seed, finding in loud if finding.kind == fault.kind})
         bad |= bool(lost or false) and fault.name not in ALLOWED
         missed += [f"Missed: {fault.name}: {table}, seed {seed}" for table, seed in lost]
-        print(f"{fault.name:<29} {fault.kind:<23} {each - len(lost):>3} of {each:<4} {false:>3} of {tables}", flush=True)
+        print(
+            f"{fault.name:<29} {fault.kind:<23} {each - len(lost):>3} of {each:<4} {false:>3} of {tables}", flush=True
+        )
         if fault.name in ALLOWED:
             print(f"  allowed: {ALLOWED[fault.name]}")
     print("\n".join(["", *missed]) if missed else "", end="\n" if missed else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.findings import Finding, many, worst_first
+from mlworkflow.findings import Finding, worst_first
 from mlworkflow.profile import MOST_SHOWN
 from mlworkflow.templates import number, percent, score
 
@@ -25,7 +25,8 @@ def arrivals(reference: dict[str, Any], drifted: pd.DataFrame) -> list[Finding]:
         drifted: what `drift` returned of the new rows.
     """
     found = []
-    for line in drifted.to_dict("records"):
+    lines: list[dict[str, Any]] = drifted.to_dict("records")  # type: ignore[assignment]
+    for line in lines:
         then = reference["columns"].get(line["column"])
         if then is not None:
             told = (_new_words(then, line), _gone(then, line), _moved(line))

@@ -10,7 +10,7 @@ import pandas as pd
 from mlworkflow import associations, shifts
 from mlworkflow.associations import as_numbers
 from mlworkflow.charts import thinned
-from mlworkflow.findings import Data, Finding
+from mlworkflow.findings import Data, Finding, Severity
 from mlworkflow.templates import percent, score
 
 if TYPE_CHECKING:
@@ -40,15 +40,13 @@ def moved(data: Data) -> list[Finding]:
         if column.kind == "time" or (is_target and data.schema.classes):
             continue  # dates always move; classes are told by label_shift
         values = data.ordered[column.name]
-        index = associations.stability_index(
-            values.iloc[:half], values.iloc[half:], words=column.kind == "category"
-        )
+        index = associations.stability_index(values.iloc[:half], values.iloc[half:], words=column.kind == "category")
         if index > MOVED:
             what = (
                 f"{column.name!r} moved between the earlier and the later half of the training rows "
                 f"(population stability index {score(index)}, above {MOVED}): validate by time."
             )
-            severity = "medium" if is_target or index > 1 else "low"
+            severity: Severity = "medium" if is_target or index > 1 else "low"
             found.append(Finding("drift", severity, column.name, what, index))
     return found
 
@@ -116,7 +114,7 @@ def missing_moved(data: Data) -> list[Finding]:
             f"{column.name!r} is missing in {percent(early)} of the earlier half of the training rows and in "
             f"{percent(later)} of the later: something changed in how it is recorded."
         )
-        severity = "medium" if abs(early - later) > 0.3 else "low"
+        severity: Severity = "medium" if abs(early - later) > 0.3 else "low"
         found.append(Finding("missing_over_time", severity, column.name, what, abs(early - later)))
     return found
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from mlworkflow import chance, changes, findings, gaps, leaks, oddities, repeats
 from mlworkflow.associations import Strength, as_numbers, commonest, strength
-from mlworkflow.charts import tiny
+from mlworkflow.charts import thinned, tiny
 from mlworkflow.findings import Columns, Data, Finding, capped, worst_first
 from mlworkflow.schema import cast
 from mlworkflow.split import is_test
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from mlworkflow.schema import Column, Schema
 
 BINS = 24
+MOST_READ = 10_000  # evenly spaced rows whose words are counted
+WORD = r"[^\W\d_]{4,}"  # letters, long enough to mean something
+LONGEST = 40  # letters of a category that are shown
 MOST_COLOURS = 6  # classes told apart in a picture
 CHECKS: tuple[Callable[[Data], list[Finding]], ...] = (
     leaks.leaks,
@@ -52,9 +55,7 @@ CHECKS: tuple[Callable[[Data], list[Finding]], ...] = (
 )
 
 
-def explore(
-    raw: Columns, train: pd.DataFrame, schema: Schema, test: NDArray[np.bool_] | None = None
-) -> list[Finding]:
+def explore(raw: Columns, train: pd.DataFrame, schema: Schema, test: NDArray[np.bool_] | None = None) -> list[Finding]:
     """Return what is suspicious in the table, the worst first; the tables stay as they are.
 
     Args:
@@ -69,8 +70,8 @@ def explore(
 
 def test_side(raw: Columns, schema: Schema, problem: DataSection, split: Split) -> NDArray[np.bool_] | None:
     """Return which raw rows are test rows, or None where equal rows are on one side whatever they are."""
-    names = {"hash": problem.key if not problem.group else [problem.group], "time": [problem.time]}
-    wanted = [str(name) for name in names.get(split.scheme, [split.column])]
+    deciding = {"hash": problem.group or problem.key, "time": problem.time, "column": split.column}[split.scheme]
+    wanted = deciding if isinstance(deciding, list) else [str(deciding)]
     if not wanted or not set(wanted) <= set(raw.columns):
         return None
     table = pd.DataFrame({name: cast(pd.DataFrame({name: raw[name]}), schema, only=[name])[name] for name in wanted})
@@ -109,6 +110,8 @@ def _look(data: Data, column: Column) -> Look:
     missing, distinct = float(values.isna().mean()) if len(values) else 0.0, int(values.nunique())
     if column.role == "key":
         picture, holds = "", "not shown: it says whom a row is about"
+    elif column.kind == "text":
+        picture, holds = _lengths(data, values, column.name)
     elif column.kind == "category" or classed:
         picture, holds = _words(data, values, column.name, split=not classed)
     else:
@@ -118,12 +121,37 @@ def _look(data: Data, column: Column) -> Look:
 
 def _words(data: Data, values: pd.Series, name: str, *, split: bool) -> tuple[str, str]:
     counts = commonest(values.value_counts())
+    if len(counts) > BINS and counts.iloc[0] == 1:
+        return "", "each value once"
     top = counts.index[:BINS]
     places = pd.Index(top).get_indexer(values)
     total = max(int(counts.sum()), 1)
-    holds = ", ".join(f"{word} {percent(count / total)}" for word, count in zip(top[:3], counts.iloc[:3], strict=True))
+    shown = zip(top[:3], counts.iloc[:3], strict=True)
+    holds = ", ".join(f"{_cut(str(word))} {percent(count / total)}" for word, count in shown)
     parts = _counted(data, places, max(len(top), 1), split=split)
     return tiny(parts, title=f"{name}: rows by category"), holds + (", …" if len(counts) > 3 else "")
+
+
+def _cut(word: str) -> str:
+    return word if len(word) <= LONGEST else word[: LONGEST - 1] + "…"
+
+
+def _lengths(data: Data, values: pd.Series, name: str) -> tuple[str, str]:
+    """Return the rows by the number of words, on a logarithmic scale, and the words that most rows have."""
+    known = values.dropna().astype("str")
+    if known.empty:
+        return "", "nothing"
+    lengths = known.str.count(r"\S+").to_numpy(dtype="float64")
+    places = np.full(len(values), -1)
+    most = float(np.log1p(lengths.max())) or 1.0
+    places[values.notna().to_numpy()] = np.minimum(np.log1p(lengths) / most * BINS, BINS - 1).astype("int64")
+    some = known.iloc[thinned(len(known), MOST_READ)]
+    words = some.str.lower().str.findall(WORD).map(lambda found: sorted(set(found))).explode().value_counts()
+    shown = ", ".join(f"{word} {percent(count / len(some))}" for word, count in commonest(words).iloc[:3].items())
+    holds = (
+        f"{number(lengths.min())} · {number(float(np.median(lengths)))} · {number(lengths.max())} words; most rows: "
+    )
+    return tiny(_counted(data, places, BINS, split=True), title=f"{name}: rows by words"), holds + (shown or "none")
 
 
 def _range(data: Data, values: pd.Series, column: Column, distinct: int, *, split: bool) -> tuple[str, str]:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from mlworkflow import associations
 from mlworkflow.associations import as_numbers
-from mlworkflow.findings import Data, Finding, listed
+from mlworkflow.charts import thinned
+from mlworkflow.findings import Data, Finding
 from mlworkflow.schema import cast
 from mlworkflow.templates import number, score
 
@@ -61,30 +62,34 @@ def _told(data: Data, column: Column) -> tuple[float, float, str]:
 
 def sums(data: Data) -> list[Finding]:
     """Columns that give the target of a regression exactly when they are added, each with its own factor."""
-    names = [column.name for column in data.inputs if column.kind == "number" and data.sample[column.name].nunique() > 1]
+    names = [
+        column.name for column in data.inputs if column.kind == "number" and data.sample[column.name].nunique() > 1
+    ]
     if data.schema.task != "regression" or len(names) < 2:
         return []
     known = data.sample[[*names, str(data.schema.target)]].dropna().astype("float64")
-    table = known.iloc[: MOST_SOLVED * (len(known) // MOST_SOLVED or 1) : len(known) // MOST_SOLVED or 1]
+    table = known.iloc[thinned(len(known), MOST_SOLVED)] if len(known) else known
     if len(table) < 10 * len(names) or table[data.schema.target].nunique() < 10:
         return []
     factors = _factors(table[names], table[data.schema.target])
-    if factors is None or not 1 < len(factors) <= MOST_PARTS:
+    if not 1 < len(factors) <= MOST_PARTS:
         return []
-    parts = " + ".join(repr(name) if abs(factor - 1) < 1e-6 else f"{number(factor)} × {name!r}" for name, factor in factors.items())
-    what = f"{parts} gives {data.schema.target!r} exactly. {ASK}"
-    return [Finding("leak", "high", name, f"{name!r} is part of a sum: {what}", 5) for name in factors]
+    parts = (
+        repr(name) if abs(factor - 1) < 1e-6 else f"{number(factor)} × {name!r}" for name, factor in factors.items()
+    )
+    what = f"{' + '.join(parts)} is exactly {data.schema.target!r}. {ASK}"
+    return [Finding("leak", "high", name, f"{name!r} is a part of the target: {what}", 5) for name in factors]
 
 
-def _factors(table: pd.DataFrame, target: pd.Series) -> dict[str, float] | None:
-    """Return the columns and factors of a sum that is the target but for rounding, found by least squares."""
+def _factors(table: pd.DataFrame, target: pd.Series) -> dict[str, float]:
+    """Return the columns and factors of a sum that is the target but for rounding, by least squares; or nothing."""
     inputs = table.to_numpy() - table.to_numpy().mean(axis=0)
     spread, truth = inputs.std(axis=0), (target - target.mean()).to_numpy()
     solved = np.linalg.lstsq(inputs / spread, truth, rcond=1e-9)[0]
     if np.std(truth - inputs / spread @ solved) > UNEXPLAINED * truth.std():
-        return None
-    parts = {name: solved[at] for at, name in enumerate(table) if abs(solved[at]) > PART * truth.std()}
-    return {name: float(part / spread[table.columns.get_loc(name)]) for name, part in parts.items()}
+        return {}
+    factors = zip(map(str, table), solved / spread, np.abs(solved) > PART * truth.std(), strict=True)
+    return {name: float(factor) for name, factor, kept in factors if kept}
 
 
 def future(data: Data) -> list[Finding]:
@@ -123,6 +128,6 @@ def _followed(data: Data) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
     table = data.train.iloc[: 2 * MOST_ORDERED].dropna(subset=[time]).sort_values([*groups, time], kind="stable")
     if groups:
         return table, (table[groups[0]].to_numpy()[1:] == table[groups[0]].to_numpy()[:-1])
-    times = cast(data.raw[[time]] if isinstance(data.raw, pd.DataFrame) else data.raw[time].to_frame(), data.schema, only=[time])[time]
-    places = np.searchsorted(np.sort(as_numbers(times.dropna())), as_numbers(table[time]))
+    times = cast(pd.DataFrame({time: data.raw[time]}), data.schema, only=[time])[time].dropna()
+    places = np.searchsorted(np.sort(as_numbers(times)), as_numbers(table[time]))
     return table, np.diff(places) == 1

@@ -49,7 +49,9 @@ def classes(data: Data) -> list[Finding]:
 
 def mixed(data: Data) -> list[Finding]:
     """Columns of words that are mostly numbers."""
-    words = [column.name for column in data.schema.columns if column.kind == "category" and column.name in data.raw.columns]
+    words = [
+        column.name for column in data.schema.columns if column.kind == "category" and column.name in data.raw.columns
+    ]
     keep = thinned(len(data.raw), MOST_ROWS)
     found = (_mix(data.raw[name].iloc[keep], data.schema.blanks) for name in words)
     return [finding for finding in found if finding]
@@ -126,5 +128,7 @@ def _outlier(name: str, numbers: NDArray[np.float64], far: NDArray[np.bool_]) ->
         f"the furthest {number(furthest)} (median {number(middle)})."
     )
     if len(odd) > 2 and len(np.unique(odd)) == 1:
-        return Finding("placeholder", "medium", name, f"{what} All of them are the same: a word for missing?", float(far.mean()))
+        return Finding(
+            "placeholder", "medium", name, f"{what} All of them are the same: a word for missing?", float(far.mean())
+        )
     return Finding("outlier", "low", name, what, float(far.mean()))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mlworkflow import associations
-from mlworkflow.findings import Columns, Data, Finding, listed, many, only
+from mlworkflow.findings import Columns, Data, Finding, Severity, listed, many, only
 from mlworkflow.templates import number, percent, score
 
 if TYPE_CHECKING:
@@ -50,8 +50,6 @@ def row_hashes(table: Columns, names: Sequence[str]) -> NDArray[np.uint64]:
     return mixed
 
 
-
-
 def _clash(data: Data, clash: NDArray[np.bool_], same: NDArray[Any]) -> Finding:
     rows, share = int(clash.sum()), float(clash.mean())
     what = f"{many(rows, 'training row')} ({percent(share)}) have the same inputs as another but a different target"
@@ -59,7 +57,7 @@ def _clash(data: Data, clash: NDArray[np.bool_], same: NDArray[Any]) -> Finding:
         truth = data.train.loc[clash, str(data.schema.target)]
         most = truth.groupby(same[clash]).agg(lambda codes: codes.value_counts().iloc[0])
         what += f": no model can get {number(rows - int(most.sum()))} of them right"
-    severity = "high" if share > 0.2 else "medium" if share > 0.01 else "low"
+    severity: Severity = "high" if share > 0.2 else "medium" if share > 0.01 else "low"
     return Finding("conflict", severity, None, f"{what}.", 1 + share)
 
 
@@ -98,7 +96,7 @@ def across_split(data: Data) -> list[Finding]:
         f"{many(rows, 'test row')} ({percent(share)}) {verb} of a training row in all inputs and the target{but}: "
         "the test score is too good by that. Name a group that keeps copies together, or drop them at the source."
     )
-    severity = "high" if share > 0.1 else "medium" if share > 0.01 else "low"
+    severity: Severity = "high" if share > 0.1 else "medium" if share > 0.01 else "low"
     return [Finding("duplicate_across_split", severity, None, what, 1 + share)]
 
 
@@ -123,7 +121,11 @@ def collisions(data: Data) -> list[Finding]:
         f"{many(count, 'value')} of the key {listed(keys)} stand{'s' if count == 1 else ''} for several different rows "
         f"({number(rows)} in all): which of them is right? problem.prepare.same_key says which one stays."
     )
-    return [Finding("key_collision", "high" if rows / len(data.raw) > 0.2 else "medium", only(keys), what, rows / len(data.raw))]
+    return [
+        Finding(
+            "key_collision", "high" if rows / len(data.raw) > 0.2 else "medium", only(keys), what, rows / len(data.raw)
+        )
+    ]
 
 
 def twins(data: Data) -> list[Finding]:
@@ -132,7 +134,13 @@ def twins(data: Data) -> list[Finding]:
     numbers = [column.name for column in varied if column.kind == "number"]
     words = [column.name for column in varied if column.kind == "category"]
     return [
-        Finding("identical", "low", right, f"{right!r} holds nearly the same as {left!r} ({why}): one of them is enough.", 0.5)
+        Finding(
+            "identical",
+            "low",
+            right,
+            f"{right!r} holds nearly the same as {left!r} ({why}): one of them is enough.",
+            0.5,
+        )
         for left, right, why in (*_twin_numbers(data.sample, numbers), *_twin_words(data.sample, words))
     ]
 

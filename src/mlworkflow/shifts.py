@@ -20,6 +20,7 @@ CHANCE = 1.36  # times sqrt(1 / n + 1 / m): what the distance of two samples of 
 LARGE = 0.3  # a distance that drift alone rarely reaches within a table
 LARGE_OF_HOURS = 0.2  # the same for hours of day: two hours among those of a shop
 WINDOW = 0.1  # share of the rows on each side of a cut that tell whether the change is sudden
+FEWEST_NEAR = 25  # or so many rows, where the table is small
 SUDDEN = 1.2  # how many times further apart neighbours must be at the cut than anywhere else
 HOURS = 24
 CONVERSIONS: dict[str, tuple[float, float]] = {  # what is written -> (factor, offset)
@@ -45,7 +46,7 @@ CONVERSIONS: dict[str, tuple[float, float]] = {  # what is written -> (factor, o
 
 
 class Change(NamedTuple):
-    """What happens at a cut: its place as a share of the rows, how far apart the sides are, before and after mending."""
+    """What happens at a cut, a share of the rows: how far apart the sides are, and once one of them is converted."""
 
     cut: float
     apart: float
@@ -116,24 +117,23 @@ def unit_change(values: NDArray[np.float64], classes: NDArray[np.int64]) -> Chan
 
 def _sudden(values: NDArray[np.float64], cut: float) -> bool:
     """Return whether neighbours differ more at the cut than anywhere else: seasons and drift change step by step."""
-    places = np.arange(WINDOW, 1 - WINDOW + 0.001, 0.01)
-    told = np.array([_step(values, place) for place in places])
+    width = min(max(WINDOW, FEWEST_NEAR / len(values)), 0.2)
+    places = np.arange(width, 1 - width + 0.001, 0.01)
+    told = np.array([_step(values, place, int(width * len(values))) for place in places])
     near = np.abs(places - cut) < 0.04  # the cut is known to a twentieth
-    far = np.abs(places - cut) > WINDOW + 0.02
+    far = np.abs(places - cut) > width + 0.02
     return bool(near.any() and told[near].max() > SUDDEN * told[far].max(initial=0.0))
 
 
-def _step(values: NDArray[np.float64], place: float) -> float:
+def _step(values: NDArray[np.float64], place: float, width: int) -> float:
     """Return how far the values just before a place are from those just after."""
-    width, at = int(WINDOW * len(values)), int(place * len(values))
+    at = int(place * len(values))
     before, after = (side[~np.isnan(side)] for side in (values[at - width : at], values[at : at + width]))
     return distance(before, after) if min(len(before), len(after)) >= FEWEST else 0.0
 
 
 def _both_ways() -> list[tuple[str, tuple[float, float]]]:
-    back = [
-        (f"{words}, backwards", (1 / factor, -offset / factor)) for words, (factor, offset) in CONVERSIONS.items()
-    ]
+    back = [(f"{words}, backwards", (1 / factor, -offset / factor)) for words, (factor, offset) in CONVERSIONS.items()]
     return [*CONVERSIONS.items(), *back]
 
 
