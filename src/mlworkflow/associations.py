@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from mlworkflow.schema import Column, Schema
 
-MOST_RANGES = 50  # of a number, in a rule
-FEWEST_IN_RANGE = 20  # rows of a range, so that chance makes no rule
+MOST_RANGES = 100  # of a number, in a rule that tells another number
+FEWEST_IN_RANGE = 5  # rows of a range, each told by the others
 MOST_WORDS = 20  # the commonest, counted in a stability index
 
 
@@ -68,17 +68,22 @@ def _strength_of_numbers(numbers: NDArray[np.float64], truth: NDArray[Any], sche
 def rule(values: pd.Series, target: NDArray[Any], schema: Schema) -> Strength:
     """Return how far a rule of ranges of a number (n,) tells the target (n,), whatever the shape of the dependence.
 
-    The ranges are as many as rows allow, at most MOST_RANGES; each row is told by the others of its range. A value is
+    A decision tree (Breiman et al. 1984) finds the ranges; each row is told by the others of its range. A value is
     told by its rank, so that a few large ones do not make up the variance.
     """
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
     known = values.notna().to_numpy() & ~pd.isna(target)
-    numbers, truth = as_numbers(values[known]), target[known]
-    ranges = min(MOST_RANGES, len(numbers) // FEWEST_IN_RANGE)
-    if ranges < 2:
-        return Strength("errors less" if schema.classes else "variance explained", 0.0, 0.0)
-    edges = np.unique(np.quantile(numbers, np.arange(1, ranges) / ranges))
-    places = np.unique(np.searchsorted(edges, numbers, side="left"), return_inverse=True)[1]
-    return _strength_of_words(places, truth if schema.classes else _ranks(truth.astype(float)), schema)
+    numbers, truth = as_numbers(values[known])[:, None], target[known]
+    if not schema.classes:
+        truth = _ranks(truth.astype(float))
+    tree = (DecisionTreeClassifier if schema.classes else DecisionTreeRegressor)(
+        max_leaf_nodes=max(16, 2 * len(schema.classes)) if schema.classes else MOST_RANGES,
+        min_samples_leaf=FEWEST_IN_RANGE,
+        random_state=0,
+    )
+    places = np.unique(tree.fit(numbers, truth).apply(numbers), return_inverse=True)[1]
+    return _strength_of_words(places, truth, schema)
 
 
 def as_numbers(values: pd.Series) -> NDArray[np.float64]:

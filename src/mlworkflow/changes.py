@@ -40,7 +40,13 @@ def moved(data: Data) -> list[Finding]:
         if column.kind == "time" or (is_target and data.schema.classes):
             continue  # dates always move; classes are told by label_shift
         values = data.ordered[column.name]
-        index = associations.stability_index(values.iloc[:half], values.iloc[half:], words=column.kind == "category")
+        early, late = (
+            values.iloc[:half].dropna(),
+            values.iloc[half:].dropna(),
+        )  # what is missing is told by missing_moved
+        if min(len(early), len(late)) < FEWEST_ROWS / 2:
+            continue
+        index = associations.stability_index(early, late, words=column.kind == "category")
         if index > MOVED:
             what = (
                 f"{column.name!r} moved between the earlier and the later half of the training rows "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,25 +38,30 @@ def leaks(data: Data) -> list[Finding]:
     found = sums(data)
     told = {finding.column for finding in found}
     for column in data.inputs:
-        share, limit, words = _told(data, column)
-        if share > limit and column.name not in told:
+        if column.name not in told and (much := _too_much(data, column)):
+            share, words = much
             what = f"{column.name!r} alone nearly decides {data.schema.target!r} ({words}). {ASK}"
             found.append(Finding("leak", "high", column.name, what, 3 + share))
     return found
 
 
-def _told(data: Data, column: Column) -> tuple[float, float, str]:
-    """Return how much of the target a column tells, how much is too much, and that in words."""
+def _too_much(data: Data, column: Column) -> tuple[float, str] | None:
+    """Return how much of the target a column tells, and that in words, where it is too much."""
     values, target = data.sample[column.name], np.asarray(data.target)
     told = associations.strength(values, column, target, data.schema)
     if told is None:
-        return math.nan, LEAK, ""
-    if column.kind != "category" and (rule := associations.rule(values, target, data.schema)).share > LEAK:
-        return rule.share, LEAK, f"a rule of its ranges: {rule.measure} {score(rule.value)}"
+        return None
+    share, limit = told.value if told.measure == "AUC" else told.share, LEAK
+    words = f"{told.measure} {score(told.value)}"
     if len(data.schema.classes) > 2 and column.kind != "category":
-        share = associations.nearest_classes(values, target)
-        return share, LEAK_OF_CLASSES, f"AUC of the nearest two classes {score(share)}"
-    return told.value if told.measure == "AUC" else told.share, LEAK, f"{told.measure} {score(told.value)}"
+        share, limit = associations.nearest_classes(values, target), LEAK_OF_CLASSES
+        words = f"AUC of the nearest two classes {score(share)}"
+    if share > limit:
+        return share, words
+    if column.kind == "category":
+        return None
+    rule = associations.rule(values, target, data.schema)
+    return (rule.share, f"a rule of its ranges: {rule.measure} {score(rule.value)}") if rule.share > LEAK else None
 
 
 def sums(data: Data) -> list[Finding]:
