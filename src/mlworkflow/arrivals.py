@@ -17,19 +17,20 @@ MOVED = 0.25  # population stability index
 FEWEST = 3  # values of new categories; fewer are as often a slip of the pen
 
 
-def arrivals(reference: dict[str, Any], drifted: pd.DataFrame) -> list[Finding]:
+def arrivals(reference: dict[str, Any], drifted: pd.DataFrame, psi: float = MOVED) -> list[Finding]:
     """Return what is suspicious, the worst first.
 
     Args:
         reference: what `profile` returned of the rows learnt from.
         drifted: what `drift` returned of the new rows.
+        psi: the population stability index above which a column moved.
     """
     found = []
     lines: list[dict[str, Any]] = drifted.to_dict("records")  # type: ignore[assignment]
     for line in lines:
         then = reference["columns"].get(line["column"])
         if then is not None:
-            told = (_new_words(then, line), _gone(then, line), _moved(line))
+            told = (_new_words(then, line), _gone(then, line), _moved(line, psi))
             found += [finding for finding in told if finding]
     return worst_first(found)
 
@@ -65,9 +66,9 @@ def _gone(then: dict[str, Any], line: dict[str, Any]) -> Finding | None:
     return Finding("missing_burst", "high" if line["missing"] > 0.5 else "medium", line["column"], what, 1)
 
 
-def _moved(line: dict[str, Any]) -> Finding | None:
+def _moved(line: dict[str, Any], psi: float) -> Finding | None:
     """A spread that differs further than chance makes it."""
-    if line["psi"] <= max(MOVED, line["noise"]) or line["missing_change"] > BURST or line["new"]:
+    if line["psi"] <= max(psi, line["noise"]) or line["missing_change"] > BURST or line["new"]:
         return None
     outside = f"; {percent(line['out_of_range'])} are outside the range of training" if line["out_of_range"] else ""
     what = (
