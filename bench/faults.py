@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -111,7 +112,7 @@ def alarms(table: str, case: Case) -> list[Finding]:
 
 
 def main() -> int:
-    """Print a line a fault, then what is said of clean tables; return the exit code."""
+    """Print a line a fault, then what is wrongly said of clean tables; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--each", type=int, default=EACH, help="cases a fault")
     each = parser.parse_args().each
@@ -121,7 +122,8 @@ def main() -> int:
     kinds = {fault.kind for fault in FAULTS}
     others = [finding for _, _, finding in loud if finding.kind not in kinds]
     print(f"{'anything else, medium or high':<29} {'any':<23} {'':<11} {len(others):>3} of {len(quiet)}")
-    print("\nClean tables: " + ", ".join(f"{table} ({count})" for table, count in _counted(quiet)))
+    names = ", ".join(f"{table} ({count})" for table, count in _counted(quiet))
+    print("\n" + textwrap.fill(f"Clean tables: {names}", 80))
     for (table, kind), why in TRUE.items():
         print(f"True of a clean table: {table}, {kind}: {why}.")
     for table, seed, finding in loud:

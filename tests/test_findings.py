@@ -195,6 +195,23 @@ def test_a_table_sorted_by_its_classes_has_no_change_of_units() -> None:
     assert "unit_change" not in {one.kind for one in found(bundled("iris").drop(columns="target"), "clustering", None)}
 
 
+def test_where_all_numbers_change_at_once_rows_of_two_sources_follow_each_other() -> None:
+    late, table = np.arange(ROWS) >= ROWS / 2, people("regression")
+    one = table.assign(age=table["age"] * np.where(late, 2.54, 1))
+    assert [(one.kind, one.column) for one in found(one, "regression")] == [("unit_change", "age")]
+    both = one.assign(income=one["income"] * np.where(late, 5, 1), noise=one["noise"] + 3 * late)
+    assert "unit_change" not in {one.kind for one in found(both, "regression")}
+
+
+def test_a_column_of_its_own_row_is_not_from_the_future_where_the_target_moves_slowly() -> None:
+    walk = np.random.default_rng(3).normal(size=ROWS).cumsum()
+    table = people("regression").assign(left=walk, t=pd.date_range("2024-01-01", periods=ROWS, freq="h"))
+    near = walk + np.random.default_rng(4).normal(0, 1, ROWS)
+    assert "future" not in {one.kind for one in found(table.assign(x=near), "regression", t="time")}
+    told = found(table.assign(x=np.append(walk[1:], 0)), "regression", t="time")
+    assert ("future", "x") in {(one.kind, one.column) for one in told}
+
+
 def test_a_value_of_the_row_before_is_no_feature_from_the_future() -> None:
     value = people("regression").assign(t=pd.date_range("2024-01-01", periods=ROWS, freq="h"))
     assert "future" not in {one.kind for one in found(value.assign(x=value["left"].shift(1)), "regression", t="time")}
