@@ -236,6 +236,14 @@ def test_a_history_of_several_rows_a_key_is_no_collision_but_two_rows_of_one_tim
     assert told[0].startswith("1 value of the key 'who', 't' stands for several different rows (2 in all)")
 
 
+def test_the_values_of_a_key_are_in_no_finding() -> None:
+    table = people().assign(who=[f"{number}" if number % 3 else f"person {number}" for number in range(ROWS)])
+    table.loc[1, "who"] = table.loc[0, "who"]
+    told = found(table, who="key")
+    assert [one.kind for one in told] == ["key_collision"]
+    assert "person" not in told[0].what
+
+
 def test_commas_between_thousands_are_no_decimal_commas() -> None:
     words = people()["income"].round(1).astype("str")
     words[:30] = "1,234"

@@ -66,9 +66,8 @@ def _too_much(data: Data, column: Column) -> tuple[float, str] | None:
 
 def sums(data: Data) -> list[Finding]:
     """Columns that give the target of a regression exactly when they are added, each with its own factor."""
-    names = [
-        column.name for column in data.inputs if column.kind == "number" and data.sample[column.name].nunique() > 1
-    ]
+    numbers = [column.name for column in data.inputs if column.kind == "number"]
+    names = [name for name in numbers if data.sample[name].nunique() > 1]
     if data.schema.task != "regression" or len(names) < 2:
         return []
     known = data.sample[[*names, str(data.schema.target)]].dropna().astype("float64")

@@ -49,9 +49,8 @@ def classes(data: Data) -> list[Finding]:
 
 def mixed(data: Data) -> list[Finding]:
     """Columns of words that are mostly numbers."""
-    words = [
-        column.name for column in data.schema.columns if column.kind == "category" and column.name in data.raw.columns
-    ]
+    columns = [column for column in data.schema.columns if column.kind == "category" and column.role != "key"]
+    words = [column.name for column in columns if column.name in data.raw.columns]
     keep = thinned(len(data.raw), MOST_ROWS)
     found = (_mix(data.raw[name].iloc[keep], data.schema.blanks) for name in words)
     return [finding for finding in found if finding]

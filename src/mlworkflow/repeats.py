@@ -102,7 +102,7 @@ def across_split(data: Data) -> list[Finding]:
 
 def collisions(data: Data) -> list[Finding]:
     """Keys with several different rows. A history, most keys with several rows, is told by key and time."""
-    keys, names = [name for name in data.schema.with_role("key") if name in data.raw.columns], list(data.raw.columns)
+    keys = [name for name in data.schema.with_role("key") if name in data.raw.columns]
     if not keys or not len(data.raw):
         return []
     whose = row_hashes(data.raw, keys)
@@ -112,7 +112,7 @@ def collisions(data: Data) -> list[Finding]:
     several = pd.Series(whose).duplicated(keep=False).to_numpy()
     if not several.any():
         return []
-    content = row_hashes(data.raw, names)
+    content = row_hashes(data.raw, list(data.raw.columns))
     different = pd.DataFrame({"key": whose[several], "row": content[several]}).groupby("key")["row"].nunique()
     count, rows = int((different > 1).sum()), int(different[different > 1].sum())
     if not count:
@@ -121,11 +121,8 @@ def collisions(data: Data) -> list[Finding]:
         f"{many(count, 'value')} of the key {listed(keys)} stand{'s' if count == 1 else ''} for several different rows "
         f"({number(rows)} in all): which of them is right? problem.prepare.same_key says which one stays."
     )
-    return [
-        Finding(
-            "key_collision", "high" if rows / len(data.raw) > 0.2 else "medium", only(keys), what, rows / len(data.raw)
-        )
-    ]
+    share = rows / len(data.raw)
+    return [Finding("key_collision", "high" if share > 0.2 else "medium", only(keys), what, share)]
 
 
 def twins(data: Data) -> list[Finding]:
@@ -133,16 +130,9 @@ def twins(data: Data) -> list[Finding]:
     varied = [column for column in data.inputs if data.sample[column.name].nunique() > 1]
     numbers = [column.name for column in varied if column.kind == "number"]
     words = [column.name for column in varied if column.kind == "category"]
-    return [
-        Finding(
-            "identical",
-            "low",
-            right,
-            f"{right!r} holds nearly the same as {left!r} ({why}): one of them is enough.",
-            0.5,
-        )
-        for left, right, why in (*_twin_numbers(data.sample, numbers), *_twin_words(data.sample, words))
-    ]
+    pairs = (*_twin_numbers(data.sample, numbers), *_twin_words(data.sample, words))
+    told = ((name, f"{name!r} holds nearly the same as {left!r} ({why}): one is enough.") for left, name, why in pairs)
+    return [Finding("identical", "low", name, what, 0.5) for name, what in told]
 
 
 def _twin_numbers(table: pd.DataFrame, names: list[str]) -> Iterator[tuple[str, str, str]]:
