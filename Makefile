@@ -27,7 +27,7 @@ bench-scale: .venv/installed  ## rows per second and peak memory, up to 10 milli
 	python bench/scale.py
 
 bench-faults: .venv/installed  ## which planted faults the checks catch, and their false alarms
-	python bench/faults.py
+	python -m bench.faults
 
 extras: .venv/installed  ## what tables in Excel, on S3 and in databases need
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-extras.lock

@@ -16,6 +16,7 @@ import pytest
 
 from mlworkflow import explore, findings, io, paths
 from mlworkflow.prepare import prepare
+from mlworkflow.problem import Data, Split
 from tests.test_findings import ROWS, coded, found, people, schema_of
 
 HOSTILE = '<b>a & "b"</b>'
@@ -51,6 +52,32 @@ def test_large_tables_are_sampled_and_the_page_says_so(monkeypatch: pytest.Monke
     html = explore.page("people", {"raw": ROWS, "train": ROWS}, [], explore.columns(data.train, schema), schema)
     assert "100 evenly spaced training rows" in html
     assert "Nothing suspicious was found" in html
+
+
+def test_of_more_rows_blocks_of_neighbours_are_read_column_by_column(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a.b": np.arange(5000), "words": np.arange(5000).astype(str), "gap": [None, 1.5] * 2500})
+    io.write_table(table, tmp_path / "table.parquet")
+    columns = io.Columns(tmp_path / "table.parquet")
+    assert len(columns) == 5000
+    pd.testing.assert_series_equal(columns["words"], io.read_table(tmp_path / "table.parquet")["words"])
+    some = columns.sample(900, block=100)
+    assert list(some) == list(table)
+    assert len(some) == 900
+    assert some["a.b"].iloc[[0, -1]].tolist() == [0, 4999]
+    assert (np.diff(some["a.b"]) == 1).sum() == 9 * 99
+    pd.testing.assert_frame_equal(columns.sample(5000), io.read_table(tmp_path / "table.parquet"))
+
+
+def test_free_text_is_shown_by_its_lengths_and_words_and_keeps_the_checks_quiet() -> None:
+    notes = ["The parcel came late", "Thanks, parcel arrived", "", "parcel lost in the rain again"] * (ROWS // 4)
+    table = people().assign(note=[f"{note} {place}" for place, note in enumerate(notes)])
+    schema = schema_of(table, "binary", "left")
+    schema = replace(schema, columns=[replace(c, kind="text") if c.name == "note" else c for c in schema.columns])
+    assert explore.explore(table, coded(table, schema), schema) == []
+    look = next(look for look in explore.columns(coded(table, schema), schema) if look.name == "note")
+    assert look.strength is None
+    assert look.holds == "1 · 4.5 · 7 words; most rows: parcel 75%, again 25%, arrived 25%"
+    assert look.picture.startswith("<svg")
 
 
 def test_the_page_shows_every_column_with_hostile_names_as_they_are() -> None:
@@ -108,7 +135,8 @@ def test_the_stage_writes_the_same_bytes_whatever_locale_clock_and_hash_seed(tmp
     io.write_json(schema.to_dict(), tmp_path / paths.SCHEMA)
     code = (
         "from types import SimpleNamespace as S; from mlworkflow.stages.explore import main;"
-        "main(S(problem=S(name='people')))"
+        "from mlworkflow.problem import Data, Split;"
+        "main(S(problem=S(name='people', data=Data(key=['age']), split=Split())))"
     )
     env = {
         **os.environ,
@@ -122,7 +150,10 @@ def test_the_stage_writes_the_same_bytes_whatever_locale_clock_and_hash_seed(tmp
     )
     assert done.stderr == ""
     train = coded(table, schema)
-    told, looks = explore.explore(table, train, schema), explore.columns(train, schema)
+    side = explore.test_side(table, schema, Data(key=["age"]), Split())
+    assert side is not None
+    assert 0 < side.sum() < ROWS
+    told, looks = explore.explore(table, train, schema, side), explore.columns(train, schema)
     here = explore.page("people", {"raw": ROWS, "train": ROWS}, told, looks, schema)
     assert (tmp_path / paths.EXPLORE_PAGE).read_bytes() == here.encode()
     assert io.read_json(tmp_path / paths.DATA_FINDINGS)["findings"][0]["column"] == "gap"

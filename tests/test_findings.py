@@ -130,6 +130,24 @@ def faults() -> dict[str, Fault]:
         "a leaking number": Fault(x(yes * 4 + noise), "high x", "nearly decides 'left' (AUC"),
         "a leaking category": Fault(x(np.where(yes, "ended", clean["city"])), "high x", "nearly decides"),
         "a leak of classes": Fault(x(code * 2 % 3 * 9 + noise, several), "high x", "nearest two classes", "multiclass"),
+        "a rule of ranges": Fault(
+            x(np.where(yes, noise, np.sign(noise) * 3 + noise)), "high x", "a rule of its ranges: errors less"
+        ),
+        "a sum": Fault(x(sold - 3 * value["age"], value), "high x", "3 × 'age' + 'x' is exactly 'left'", "regression"),
+        "the other part": Fault(x(sold - value["age"], value), "high age", "a part of the target", "regression"),
+        "missing later": Fault(
+            gaps(some & (order > 300)).assign(t=times), "low noise", "of the later: something changed", times="t"
+        ),
+        "two units": Fault(x(np.exp(noise) * np.where(some, 1000, 1)), "medium x", "two units: 28% of its values"),
+        "a target of noise": Fault(
+            clean.assign(left=draw.permutation(clean["left"])), "high left", "Nothing tells 'left': of 4 columns"
+        ),
+        "fewer of a class later": Fault(
+            clean.assign(left=np.where(draw.random(ROWS) < order / ROWS, clean["left"], "no"), t=times),
+            "medium left",
+            "of the earlier but",
+            times="t",
+        ),
         "a leak of a value": Fault(x(np.exp(sold / 50), value), "high x", "rank correlation", "regression"),
         "a leaking group": Fault(x(groups, value), "high x", "variance explained", "regression"),
         "contradictions": Fault(alike, "high None", "the same inputs as another but a different target"),
@@ -161,6 +179,82 @@ def test_a_planted_fault_is_found(name: str) -> None:
     fault = faults()[name]
     told = found(fault.table, fault.task, **({fault.times: "time"} if fault.times else {}))
     assert [one for one in told if f"{one.severity} {one.column}" == fault.where and fault.words in one.what], told
+
+
+def test_seasons_and_slow_drift_are_no_change_of_units() -> None:
+    season = 12 + 8 * np.sin(np.arange(ROWS) / 90) + people()["noise"]
+    ramp = np.exp(np.arange(ROWS) / 200) + 0.1 * people()["noise"] ** 2
+    table = people().assign(season=season, ramp=ramp, t=pd.date_range("2024-01-01", periods=ROWS, freq="D"))
+    assert {one.kind for one in found(table, t="time")} <= {"drift"}
+
+
+def test_a_table_sorted_by_its_classes_has_no_change_of_units() -> None:
+    for name in ("iris", "wine"):
+        told = found(bundled(name), "multiclass", "target")
+        assert "unit_change" not in {one.kind for one in told}
+    assert "unit_change" not in {one.kind for one in found(bundled("iris").drop(columns="target"), "clustering", None)}
+
+
+def test_where_all_numbers_change_at_once_rows_of_two_sources_follow_each_other() -> None:
+    late, table = np.arange(ROWS) >= ROWS / 2, people("regression")
+    one = table.assign(age=table["age"] * np.where(late, 2.54, 1))
+    assert [(one.kind, one.column) for one in found(one, "regression")] == [("unit_change", "age")]
+    both = one.assign(income=one["income"] * np.where(late, 5, 1), noise=one["noise"] + 3 * late)
+    assert "unit_change" not in {one.kind for one in found(both, "regression")}
+
+
+def test_a_column_of_its_own_row_is_not_from_the_future_where_the_target_moves_slowly() -> None:
+    walk = np.random.default_rng(3).normal(size=ROWS).cumsum()
+    table = people("regression").assign(left=walk, t=pd.date_range("2024-01-01", periods=ROWS, freq="h"))
+    near = walk + np.random.default_rng(4).normal(0, 1, ROWS)
+    assert "future" not in {one.kind for one in found(table.assign(x=near), "regression", t="time")}
+    told = found(table.assign(x=np.append(walk[1:], 0)), "regression", t="time")
+    assert ("future", "x") in {(one.kind, one.column) for one in told}
+
+
+def test_a_value_of_the_row_before_is_no_feature_from_the_future() -> None:
+    value = people("regression").assign(t=pd.date_range("2024-01-01", periods=ROWS, freq="h"))
+    assert "future" not in {one.kind for one in found(value.assign(x=value["left"].shift(1)), "regression", t="time")}
+    told = found(value.assign(x=value["left"].shift(-1)), "regression", t="time")
+    assert ("future", "x") in {(one.kind, one.column) for one in told}
+
+
+def test_a_feature_from_the_future_is_seen_within_the_rows_of_a_group() -> None:
+    value = people("regression").assign(shop=np.arange(ROWS) % 3, t=pd.date_range("2024-01-01", periods=ROWS, freq="h"))
+    ahead = value.assign(x=value.groupby("shop")["left"].shift(-1))
+    told = found(ahead, "regression", t="time", shop="group")
+    assert ("future", "x") in {(one.kind, one.column) for one in told}
+
+
+def test_a_history_of_several_rows_a_key_is_no_collision_but_two_rows_of_one_time_are() -> None:
+    table = people().assign(
+        who=np.arange(ROWS) % 50, t=pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(ROWS), "h")
+    )
+    assert "key_collision" not in {one.kind for one in found(table, who="key", t="time")}
+    table.loc[50, "t"] = table.loc[0, "t"]
+    told = [one.what for one in found(table, who="key", t="time") if one.kind == "key_collision"]
+    assert told[0].startswith("1 value of the key 'who', 't' stands for several different rows (2 in all)")
+
+
+def test_the_values_of_a_key_are_in_no_finding() -> None:
+    table = people().assign(who=[f"{number}" if number % 3 else f"person {number}" for number in range(ROWS)])
+    table.loc[1, "who"] = table.loc[0, "who"]
+    told = found(table, who="key")
+    assert [one.kind for one in told] == ["key_collision"]
+    assert "person" not in told[0].what
+
+
+def test_commas_between_thousands_are_no_decimal_commas() -> None:
+    words = people()["income"].round(1).astype("str")
+    words[:30] = "1,234"
+    assert "mixed_decimals" not in {one.kind for one in found(people().assign(x=words))}
+    words[:30] = "1,5"
+    assert "mixed_decimals" in {one.kind for one in found(people().assign(x=words))}
+
+
+def test_each_finding_is_stored_with_its_name() -> None:
+    told = found(people().assign(x=7))
+    assert [one.to_dict()["kind"] for one in told] == ["constant"]
 
 
 def test_time_without_drift_and_words_for_missing_are_quiet() -> None:

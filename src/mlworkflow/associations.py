@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from mlworkflow.schema import Column, Schema
 
+MOST_RANGES = 100  # of a number, in a rule that tells another number
+FEWEST_IN_RANGE = 5  # rows of a range, each told by the others
 MOST_WORDS = 20  # the commonest, counted in a stability index
 
 
@@ -39,7 +41,9 @@ def strength(values: pd.Series, column: Column, target: NDArray[Any], schema: Sc
     """
     values = lengths(values) if column.kind == "text" else values
     known = values.notna().to_numpy() & ~pd.isna(target)
-    if known.sum() < 10 or values[known].nunique() < 2 or len(np.unique(target[known])) < 2:
+    if column.kind == "text" or known.sum() < 10:
+        return None
+    if values[known].nunique() < 2 or len(np.unique(target[known])) < 2:
         return None
     if column.kind == "category":
         return _strength_of_words(pd.factorize(values[known])[0], target[known], schema)
@@ -63,6 +67,27 @@ def _strength_of_numbers(numbers: NDArray[np.float64], truth: NDArray[Any], sche
         return Strength("variance explained", value, value)
     value = float(np.corrcoef(_ranks(numbers), _ranks(truth.astype(float)))[0, 1])
     return Strength("rank correlation", value, abs(value))
+
+
+def rule(values: pd.Series, target: NDArray[Any], schema: Schema) -> Strength:
+    """Return how far a rule of ranges of a number (n,) tells the target (n,), whatever the shape of the dependence.
+
+    A decision tree (Breiman et al. 1984) finds the ranges; each row is told by the others of its range. A value is
+    told by its rank, so that a few large ones do not make up the variance.
+    """
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    known = values.notna().to_numpy() & ~pd.isna(target)
+    numbers, truth = as_numbers(values[known])[:, None], target[known]
+    if not schema.classes:
+        truth = _ranks(truth.astype(float))
+    tree = (DecisionTreeClassifier if schema.classes else DecisionTreeRegressor)(
+        max_leaf_nodes=max(16, 2 * len(schema.classes)) if schema.classes else MOST_RANGES,
+        min_samples_leaf=FEWEST_IN_RANGE,
+        random_state=0,
+    )
+    places = np.unique(tree.fit(numbers, truth).apply(numbers), return_inverse=True)[1]
+    return _strength_of_words(places, truth, schema)
 
 
 def as_numbers(values: pd.Series) -> NDArray[np.float64]:
@@ -110,9 +135,10 @@ def _explained(numbers: NDArray[np.float64], groups: NDArray[Any]) -> float:
 
 def _errors_taken_away(groups: NDArray[Any], truth: NDArray[Any]) -> float:
     """Return the share of errors that guessing by group saves; each row is told by the others of its group."""
-    classes = np.unique(truth)
-    counts = pd.crosstab(groups, truth).reindex(columns=classes).to_numpy()[groups]
-    own = truth[:, None] == classes[None, :]
+    classes, codes = np.unique(truth, return_inverse=True)
+    kinds = int(groups.max()) + 1
+    counts = np.bincount(groups * len(classes) + codes, minlength=kinds * len(classes)).reshape(kinds, -1)[groups]
+    own = codes[:, None] == np.arange(len(classes))[None, :]
     others = counts - own
     guess = others + 1e-6 * (own.sum(axis=0) / len(truth))  # alone in its group: the commonest class
     errors = int((classes[guess.argmax(axis=1)] != truth).sum())

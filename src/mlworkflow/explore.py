@@ -12,27 +12,42 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mlworkflow import findings, leaks, oddities, repeats
+from mlworkflow import chance, changes, findings, gaps, leaks, oddities, repeats
 from mlworkflow.associations import Strength, as_numbers, commonest, strength
-from mlworkflow.charts import tiny
-from mlworkflow.findings import Data, Finding, capped, worst_first
-from mlworkflow.profile import lengths
+from mlworkflow.charts import thinned, tiny
+from mlworkflow.findings import Columns, Data, Finding, capped, worst_first
+from mlworkflow.schema import cast
+from mlworkflow.split import is_test
 from mlworkflow.templates import number, percent, render
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mlworkflow.problem import Data as DataSection
+    from mlworkflow.problem import Split
     from mlworkflow.schema import Column, Schema
 
 BINS = 24
+MOST_READ = 10_000  # evenly spaced rows whose words are counted
+WORD = r"[^\W\d_]{4,}"  # letters, long enough to mean something
+LONGEST = 40  # letters of a category that are shown
 MOST_COLOURS = 6  # classes told apart in a picture
 CHECKS: tuple[Callable[[Data], list[Finding]], ...] = (
     leaks.leaks,
+    leaks.future,
+    chance.nothing_tells,
     repeats.conflicts,
+    repeats.across_split,
     repeats.duplicates,
-    leaks.missing,
+    repeats.collisions,
+    gaps.missing,
+    changes.missing_moved,
+    changes.units,
+    changes.hours,
+    changes.label_shift,
+    changes.moved,
     oddities.classes,
-    oddities.moved,
+    oddities.decimals,
     oddities.mixed,
     oddities.outliers,
     repeats.twins,
@@ -40,16 +55,27 @@ CHECKS: tuple[Callable[[Data], list[Finding]], ...] = (
 )
 
 
-def explore(raw: pd.DataFrame, train: pd.DataFrame, schema: Schema) -> list[Finding]:
+def explore(raw: Columns, train: pd.DataFrame, schema: Schema, test: NDArray[np.bool_] | None = None) -> list[Finding]:
     """Return what is suspicious in the table, the worst first; the tables stay as they are.
 
     Args:
         raw: all rows as they were collected.
         train: the prepared training rows, the target of a classification as codes.
         schema: their schema.
+        test: (raw rows,) which of them are test rows, as `test_side` returns it.
     """
-    data = Data(raw, train, schema)
+    data = Data(raw, train, schema, test)
     return worst_first(finding for check in CHECKS for finding in capped(check(data)))
+
+
+def test_side(raw: Columns, schema: Schema, problem: DataSection, split: Split) -> NDArray[np.bool_] | None:
+    """Return which raw rows are test rows, or None where equal rows are on one side whatever they are."""
+    deciding = {"hash": problem.group or problem.key, "time": problem.time, "column": split.column}[split.scheme]
+    wanted = deciding if isinstance(deciding, list) else [str(deciding)]
+    if not wanted or not set(wanted) <= set(raw.columns):
+        return None
+    table = pd.DataFrame({name: cast(pd.DataFrame({name: raw[name]}), schema, only=[name])[name] for name in wanted})
+    return is_test(table, problem, split)
 
 
 @dataclass(frozen=True)
@@ -84,11 +110,10 @@ def _look(data: Data, column: Column) -> Look:
     missing, distinct = float(values.isna().mean()) if len(values) else 0.0, int(values.nunique())
     if column.role == "key":
         picture, holds = "", "not shown: it says whom a row is about"
+    elif column.kind == "text":
+        picture, holds = _lengths(data, values, column.name)
     elif column.kind == "category" or classed:
         picture, holds = _words(data, values, column.name, split=not classed)
-    elif column.kind == "text":
-        picture, holds = _range(data, lengths(values), column, distinct, split=True)
-        holds += " words"
     else:
         picture, holds = _range(data, values, column, distinct, split=column.role != "target")
     return Look(column.name, column.kind, column.role, missing, distinct, picture, holds, told)
@@ -96,12 +121,37 @@ def _look(data: Data, column: Column) -> Look:
 
 def _words(data: Data, values: pd.Series, name: str, *, split: bool) -> tuple[str, str]:
     counts = commonest(values.value_counts())
+    if len(counts) > BINS and counts.iloc[0] == 1:
+        return "", "each value once"
     top = counts.index[:BINS]
     places = pd.Index(top).get_indexer(values)
     total = max(int(counts.sum()), 1)
-    holds = ", ".join(f"{word} {percent(count / total)}" for word, count in zip(top[:3], counts.iloc[:3], strict=True))
+    shown = zip(top[:3], counts.iloc[:3], strict=True)
+    holds = ", ".join(f"{_cut(str(word))} {percent(count / total)}" for word, count in shown)
     parts = _counted(data, places, max(len(top), 1), split=split)
     return tiny(parts, title=f"{name}: rows by category"), holds + (", …" if len(counts) > 3 else "")
+
+
+def _cut(word: str) -> str:
+    return word if len(word) <= LONGEST else word[: LONGEST - 1] + "…"
+
+
+def _lengths(data: Data, values: pd.Series, name: str) -> tuple[str, str]:
+    """Return the rows by the number of words, on a logarithmic scale, and the words that most rows have."""
+    known = values.dropna().astype("str")
+    if known.empty:
+        return "", "nothing"
+    lengths = known.str.count(r"\S+").to_numpy(dtype="float64")
+    places = np.full(len(values), -1)
+    most = float(np.log1p(lengths.max())) or 1.0
+    places[values.notna().to_numpy()] = np.minimum(np.log1p(lengths) / most * BINS, BINS - 1).astype("int64")
+    some = known.iloc[thinned(len(known), MOST_READ)]
+    words = some.str.lower().str.findall(WORD).map(lambda found: sorted(set(found))).explode().value_counts()
+    shown = ", ".join(f"{word} {percent(count / len(some))}" for word, count in commonest(words).iloc[:3].items())
+    holds = (
+        f"{number(lengths.min())} · {number(float(np.median(lengths)))} · {number(lengths.max())} words; most rows: "
+    )
+    return tiny(_counted(data, places, BINS, split=True), title=f"{name}: rows by words"), holds + (shown or "none")
 
 
 def _range(data: Data, values: pd.Series, column: Column, distinct: int, *, split: bool) -> tuple[str, str]:
@@ -141,7 +191,7 @@ def page(name: str, rows: dict[str, int], found: list[Finding], looks: list[Look
 
     Args:
         name: the name of the problem.
-        rows: `raw` and `train`, the number of rows of each table.
+        rows: `raw` and `train`, the number of rows of each table, and `looked`, the training rows that were looked at.
         found: what `explore` returned.
         looks: what `columns` returned.
         schema: for the classes.
@@ -151,6 +201,7 @@ def page(name: str, rows: dict[str, int], found: list[Finding], looks: list[Look
         name=name,
         rows=rows,
         sampled=findings.MOST_ROWS if rows["train"] > findings.MOST_ROWS else None,
+        looked=rows.get("looked", rows["train"]),
         findings=[finding.to_dict() for finding in found],
         looks=looks,
         classes=schema.classes if 2 <= len(schema.classes) <= MOST_COLOURS else [],

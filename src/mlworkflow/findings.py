@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mlworkflow.charts import thinned
 from mlworkflow.templates import number
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from mlworkflow.schema import Column, Schema
@@ -27,8 +27,9 @@ MOST_NAMES = 12  # listed in one finding
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to look at: how bad, in which column (None: the whole table), what it is in a sentence."""
+    """One thing to look at: its name, how bad, in which column (None: the whole table), what it is in a sentence."""
 
+    kind: str  # a short name that stays the same, such as `leak`
     severity: Severity
     column: str | None
     what: str
@@ -36,21 +37,48 @@ class Finding:
 
     def to_dict(self) -> dict[str, str | None]:
         """Return what goes into findings.json."""
-        return {"severity": self.severity, "column": self.column, "what": self.what}
+        return {"kind": self.kind, "severity": self.severity, "column": self.column, "what": self.what}
+
+
+class Columns(Protocol):
+    """A table whose columns are taken one by one: a DataFrame, or `io.Columns` of a large file."""
+
+    @property
+    def columns(self) -> pd.Index:
+        """The names of the columns."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def __getitem__(self, name: Any, /) -> Any:
+        """Return one column."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """What is looked at: the raw table, the prepared training rows, their schema."""
+    """What is looked at: the raw table, the prepared training rows, their schema, which raw rows are test rows."""
 
-    raw: pd.DataFrame
+    raw: Columns
     train: pd.DataFrame
     schema: Schema
+    test: NDArray[np.bool_] | None = None  # (raw rows,); None where equal rows are on one side of the split anyway
 
     @cached_property
     def sample(self) -> pd.DataFrame:
         """At most MOST_ROWS evenly spaced training rows."""
         return self.train.iloc[thinned(len(self.train), MOST_ROWS)] if len(self.train) else self.train
+
+    @property
+    def time(self) -> str | None:
+        """The column that orders the training rows, or None."""
+        return next((name for name in self.schema.with_role("time") if name in self.train), None)
+
+    @cached_property
+    def ordered(self) -> pd.DataFrame:
+        """The sample from the earliest row to the latest; in the order of the file where there is no time."""
+        if self.time is None:
+            return self.sample
+        return self.sample.iloc[self.sample[self.time].argsort(kind="stable").to_numpy()]
 
     @cached_property
     def target(self) -> NDArray[Any] | None:
@@ -77,7 +105,7 @@ def capped(found: list[Finding]) -> list[Finding]:
         return ordered
     names = listed([one.column or "?" for one in rest])
     what = f"{len(rest)} further columns likewise, less marked: {names}."
-    return [*first, Finding(rest[0].severity, None, what, first[-1].weight)]
+    return [*first, Finding(rest[0].kind, rest[0].severity, None, what, first[-1].weight)]
 
 
 def listed(names: Sequence[str]) -> str:

@@ -132,6 +132,42 @@ def parquet(table: pd.DataFrame) -> bytes:
     return content
 
 
+class Columns:
+    """A Parquet table whose columns are read one by one, so that a large one needs the memory of a column."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the names of the columns and the number of rows."""
+        import pandas as pd
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._path = path
+        try:
+            self._rows = int(pq.read_metadata(path).num_rows)
+            self.columns = pd.Index(pq.read_schema(path).names)
+        except (OSError, pa.ArrowException) as error:
+            raise UnreadableError(path, f"it is not: {error}".splitlines()[0], RERUN) from error
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._rows
+
+    def __getitem__(self, name: str) -> pd.Series:
+        """Return one column."""
+        return read_table(self._path, [name])[name]
+
+    def sample(self, most: int, block: int = 1000) -> pd.DataFrame:
+        """Return at most `most` rows: blocks of neighbours, evenly spaced; all rows where there are no more."""
+        import numpy as np
+        import pandas as pd
+
+        if len(self) <= most:
+            return read_table(self._path)
+        starts = np.linspace(0, len(self) - block, most // block).round().astype("int64")
+        places = np.unique(starts[:, None] + np.arange(block)[None, :])
+        return pd.DataFrame({name: self[name].iloc[places].reset_index(drop=True) for name in self.columns})
+
+
 def read_rows(path: Path) -> pd.DataFrame:
     """Return the rows of a user's CSV (words as they stand, UTF-8) or Parquet file.
 

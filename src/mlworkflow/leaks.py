@@ -1,16 +1,18 @@
-"""Columns that may tell more of the target than they should: by their values, and by which are missing."""
+"""Columns that may tell more of the target than they should, alone, together, or ahead of time."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from mlworkflow import associations
-from mlworkflow.findings import Data, Finding, listed, many, only
-from mlworkflow.templates import number, percent, score
+from mlworkflow.associations import as_numbers
+from mlworkflow.charts import thinned
+from mlworkflow.findings import Data, Finding
+from mlworkflow.schema import cast
+from mlworkflow.templates import number, score
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,83 +21,116 @@ if TYPE_CHECKING:
 
 LEAK = 0.98  # a column that tells this much of the target alone is suspected
 LEAK_OF_CLASSES = 0.99  # the same for the nearest two of several classes
+ASK = "Was it known before the outcome? If not, name it under problem.data.hidden."
+MOST_SOLVED = 5000  # rows in which a sum of columns is looked for
+UNEXPLAINED = 0.003  # standard deviations of the target that a sum may be off: no more than rounding makes
+MOST_ORDERED = 50_000  # rows in the order of time
+PART = 0.01  # standard deviations that a column must add to be named as a part of the sum
+MOST_PARTS = 8  # columns of a sum that is worth naming; more are a model
+AHEAD = 0.9  # how far a column must tell the target of the next row
+HALVED = 0.5  # and how little that may leave untold, beside what the column leaves untold in its own row
 
 
 def leaks(data: Data) -> list[Finding]:
-    """A column that nearly decides the target alone."""
-    found: list[Finding] = []
-    ask = "Was it known before the outcome? If not, name it under problem.data.hidden."
-    for column in data.inputs if data.target is not None else ():
-        share, limit, words = _told(data, column)
-        if share > limit:
-            what = f"{column.name!r} alone nearly decides {data.schema.target!r} ({words}). {ask}"
-            found.append(Finding("high", column.name, what, 3 + share))
+    """Columns that nearly decide the target: together as a sum, or each alone."""
+    if data.target is None:
+        return []
+    found = sums(data)
+    told = {finding.column for finding in found}
+    for column in data.inputs:
+        if column.name not in told and (much := _too_much(data, column)):
+            share, words = much
+            what = f"{column.name!r} alone nearly decides {data.schema.target!r} ({words}). {ASK}"
+            found.append(Finding("leak", "high", column.name, what, 3 + share))
     return found
 
 
-def _told(data: Data, column: Column) -> tuple[float, float, str]:
-    """Return how much of the target a column tells, how much is too much, and that in words."""
+def _too_much(data: Data, column: Column) -> tuple[float, str] | None:
+    """Return how much of the target a column tells, and that in words, where it is too much."""
     values, target = data.sample[column.name], np.asarray(data.target)
     told = associations.strength(values, column, target, data.schema)
     if told is None:
-        return math.nan, LEAK, ""
+        return None
+    share, limit = told.value if told.measure == "AUC" else told.share, LEAK
+    words = f"{told.measure} {score(told.value)}"
     if len(data.schema.classes) > 2 and column.kind != "category":
-        share = associations.nearest_classes(values, target)
-        return share, LEAK_OF_CLASSES, f"AUC of the nearest two classes {score(share)}"
-    return told.value if told.measure == "AUC" else told.share, LEAK, f"{told.measure} {score(told.value)}"
+        share, limit = associations.nearest_classes(values, target), LEAK_OF_CLASSES
+        words = f"AUC of the nearest two classes {score(share)}"
+    if share > limit:
+        return share, words
+    if column.kind == "category":
+        return None
+    rule = associations.rule(values, target, data.schema)
+    return (rule.share, f"a rule of its ranges: {rule.measure} {score(rule.value)}") if rule.share > LEAK else None
 
 
-def missing(data: Data) -> list[Finding]:
-    """Columns with many missing values, and those whose missing values go with the target."""
-    found: list[Finding] = []
-    shares = {column.name: float(data.train[column.name].isna().mean()) for column in data.inputs}
-    few = {}
-    for name, share in shares.items():
-        if tells := _missing_tells(data, name) if share else None:
-            found.append(tells)
-        elif share > 0.05:
-            what = f"{name!r} is missing in {percent(share)} of the training rows."
-            found.append(Finding("medium" if share > 0.4 else "low", name, what, share))
-        elif share:
-            few[name] = share
-    if few:
-        lack = "lacks" if len(few) == 1 else "lack"
-        most, names = percent(max(few.values())), list(few)
-        what = f"{many(len(few), 'column')} {lack} up to {most} of the values: {listed(names)}."
-        found.append(Finding("low", only(names), what))
+def sums(data: Data) -> list[Finding]:
+    """Columns that give the target of a regression exactly when they are added, each with its own factor."""
+    numbers = [column.name for column in data.inputs if column.kind == "number"]
+    names = [name for name in numbers if data.sample[name].nunique() > 1]
+    if data.schema.task != "regression" or len(names) < 2:
+        return []
+    known = data.sample[[*names, str(data.schema.target)]].dropna().astype("float64")
+    table = known.iloc[thinned(len(known), MOST_SOLVED)] if len(known) else known
+    if len(table) < 10 * len(names) or table[data.schema.target].nunique() < 10:
+        return []
+    factors = _factors(table[names], table[data.schema.target])
+    if not 1 < len(factors) <= MOST_PARTS:
+        return []
+    parts = (
+        repr(name) if abs(factor - 1) < 1e-6 else f"{number(factor)} × {name!r}" for name, factor in factors.items()
+    )
+    what = f"{' + '.join(parts)} is exactly {data.schema.target!r}. {ASK}"
+    return [Finding("leak", "high", name, f"{name!r} is a part of the target: {what}", 5) for name in factors]
+
+
+def _factors(table: pd.DataFrame, target: pd.Series) -> dict[str, float]:
+    """Return the columns and factors of a sum that is the target but for rounding, by least squares; or nothing."""
+    inputs = table.to_numpy() - table.to_numpy().mean(axis=0)
+    spread, truth = inputs.std(axis=0), (target - target.mean()).to_numpy()
+    solved = np.linalg.lstsq(inputs / spread, truth, rcond=1e-9)[0]
+    if np.std(truth - inputs / spread @ solved) > UNEXPLAINED * truth.std():
+        return {}
+    factors = zip(map(str, table), solved / spread, np.abs(solved) > PART * truth.std(), strict=True)
+    return {name: float(factor) for name, factor, kept in factors if kept}
+
+
+def future(data: Data) -> list[Finding]:
+    """Columns that tell the target of the next row in time better than that of their own row."""
+    if data.time is None or data.target is None or data.schema.target is None:
+        return []
+    ordered, follows = _followed(data)
+    if follows.sum() < 50:
+        return []
+    rows, found = ordered.iloc[:-1][follows], []
+    own, after = (ordered[data.schema.target].to_numpy()[start : len(ordered) - 1 + start][follows] for start in (0, 1))
+    for column in data.inputs:
+        now = _share(rows[column.name], column, own, data)
+        ahead = _share(rows[column.name], column, after, data)
+        if ahead > AHEAD and 1 - ahead < HALVED * (1 - now):
+            what = (
+                f"{column.name!r} tells {data.schema.target!r} of the next row in time better ({score(ahead)} of 1) "
+                f"than of its own ({score(now)}): it seems to come from the future. {ASK}"
+            )
+            found.append(Finding("future", "high", column.name, what, 4 + ahead))
     return found
 
 
-def _missing_tells(data: Data, name: str) -> Finding | None:
-    """A finding where values are missing more often for one class, or where the target is higher without them."""
-    gone = data.sample[name].isna().to_numpy()
-    if data.target is None or min(gone.sum(), (~gone).sum()) < 10:
-        return None
-    return (_missing_by_class if data.schema.classes else _missing_shifts)(data, name, gone, data.target)
+def _share(values: pd.Series, column: Column, target: NDArray[Any], data: Data) -> float:
+    told = associations.strength(values, column, target, data.schema)
+    return 0.0 if told is None else told.share
 
 
-def _missing_by_class(data: Data, name: str, gone: NDArray[np.bool_], target: NDArray[Any]) -> Finding | None:
-    shares = pd.Series(gone).groupby(target).mean()
-    low, high = float(shares.min()), float(shares.max())
-    if high - low < 0.1 or associations.surprise(target, gone) < 6:
-        return None
-    most, least = (str(data.schema.classes[int(shares.index[int(at)])]) for at in (shares.argmax(), shares.argmin()))
-    what = (
-        f"{name!r} is missing in {percent(high)} of the rows of class {most!r} but in {percent(low)} of {least!r}: "
-        "that it is missing tells the target. Is it filled in afterwards?"
-    )
-    return Finding("high" if high - low > 0.9 else "medium", name, what, 1 + high - low)
+def _followed(data: Data) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """Return training rows by time, and for each but the last whether the one below comes next in all the rows.
 
-
-def _missing_shifts(data: Data, name: str, gone: NDArray[np.bool_], target: NDArray[Any]) -> Finding | None:
-    truth = np.asarray(target, dtype="float64")
-    without, with_it = truth[gone], truth[~gone]
-    shift = float(without.mean() - with_it.mean()) / (float(truth.std()) or 1.0)
-    if abs(shift) < 0.3 or abs(shift) / math.sqrt(1 / len(without) + 1 / len(with_it)) < 5:
-        return None
-    what = (
-        f"{name!r} is missing in {percent(float(gone.mean()))} of the rows, and there {data.schema.target!r} is "
-        f"{number(float(without.mean()))} on average, else {number(float(with_it.mean()))}: that it is missing tells "
-        "the target."
-    )
-    return Finding("high" if abs(shift) > 2 else "medium", name, what, 1 + abs(shift))
+    Rows of a group follow each other. Without groups rows between two training rows may be test rows, so that the
+    time of the next row is looked up in the raw table; rows of one time have no next.
+    """
+    time, groups = str(data.time), [name for name in data.schema.with_role("group") if name in data.train]
+    table = data.train.iloc[: 2 * MOST_ORDERED].dropna(subset=[time]).sort_values([*groups, time], kind="stable")
+    if groups:
+        return table, (table[groups[0]].to_numpy()[1:] == table[groups[0]].to_numpy()[:-1])
+    times = cast(pd.DataFrame({time: data.raw[time]}), data.schema, only=[time])[time].dropna()
+    places = np.searchsorted(np.sort(as_numbers(times)), as_numbers(table[time]))
+    return table, np.diff(places) == 1

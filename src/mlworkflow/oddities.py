@@ -1,4 +1,4 @@
-"""Values that are odd: rare classes, columns that moved over time, that mix numbers and words, that lie far out."""
+"""Values that are odd: rare classes, columns that mix numbers and words or two decimal marks, values far out."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import pandas as pd
 
 from mlworkflow import associations
 from mlworkflow.associations import as_numbers
-from mlworkflow.findings import Data, Finding, first_few, listed, many
-from mlworkflow.profile import lengths
-from mlworkflow.templates import number, percent, score
+from mlworkflow.charts import thinned
+from mlworkflow.findings import MOST_ROWS, Data, Finding, first_few, listed, many
+from mlworkflow.templates import number, percent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEWEST_ROWS = 50  # of a class
 SMALLEST_CLASS = 0.1
-MOVED = 0.25  # population stability index
+POINT, COMMA = r"[-+]?\d*\.\d+", r"[-+]?\d*,\d+"
+THOUSANDS = r"[-+]?[1-9]\d{0,2},\d{3}"  # a comma that may as well be between thousands
+FEWEST_MIXED = 3  # numbers written each way
+MOSTLY = 0.5  # of the values are such numbers, else it is text
 FAR = 10  # interquartile ranges
 
 
@@ -35,42 +38,44 @@ def classes(data: Data) -> list[Finding]:
             f"({number(int(counts[least]))} of {number(int(counts.sum()))}): accuracy says little, look at precision "
             "and recall."
         )
-        found.append(Finding("medium" if share >= 0.01 else "high", data.schema.target, what, 1 - share))
+        found.append(Finding("imbalance", "medium" if share >= 0.01 else "high", data.schema.target, what, 1 - share))
     few = [f"{name} ({rows})" for name, rows in zip(names, counts, strict=True) if rows < FEWEST_ROWS]
     if few:
         count = "1 class" if len(few) == 1 else f"{len(few)} classes"
         what = f"{count} with fewer than {FEWEST_ROWS} training rows: {first_few(few)}. Intervals will be wide."
-        found.append(Finding("medium" if counts.min() < 20 else "low", data.schema.target, what, 0.5))
-    return found
-
-
-def moved(data: Data) -> list[Finding]:
-    """Columns whose values differ between the earlier and the later half of the training rows."""
-    times = [name for name in data.schema.with_role("time") if name in data.train]
-    if not times or len(data.sample) < 40:
-        return []
-    ordered = data.sample.iloc[data.sample[times[0]].argsort(kind="stable").to_numpy()]
-    half, found = len(ordered) // 2, []
-    for column in data.schema.columns:
-        if column.name not in data.train or column.role not in ("input", "target"):
-            continue
-        words = column.kind == "category" or (column.role == "target" and bool(data.schema.classes))
-        values = lengths(ordered[column.name]) if column.kind == "text" else ordered[column.name]
-        index = associations.stability_index(values.iloc[:half], values.iloc[half:], words=words)
-        if index > MOVED:
-            what = (
-                f"{column.name!r} moved between the earlier and the later half of the training rows "
-                f"(population stability index {score(index)}, above {MOVED}): validate by time."
-            )
-            found.append(Finding("medium" if column.role == "target" or index > 1 else "low", column.name, what, index))
+        found.append(Finding("few_rows", "medium" if counts.min() < 20 else "low", data.schema.target, what, 0.5))
     return found
 
 
 def mixed(data: Data) -> list[Finding]:
     """Columns of words that are mostly numbers."""
-    words = [column.name for column in data.schema.columns if column.kind == "category" and column.name in data.raw]
-    found = (_mix(data.raw[name], data.schema.blanks) for name in words)
+    columns = [column for column in data.schema.columns if column.kind == "category" and column.role != "key"]
+    words = [column.name for column in columns if column.name in data.raw.columns]
+    keep = thinned(len(data.raw), MOST_ROWS)
+    found = (_mix(data.raw[name].iloc[keep], data.schema.blanks) for name in words)
     return [finding for finding in found if finding]
+
+
+def decimals(data: Data) -> list[Finding]:
+    """Columns whose numbers are written with a decimal point in some rows and a decimal comma in others."""
+    inputs = [column.name for column in data.schema.columns if column.role != "key" and column.name in data.raw.columns]
+    keep, found = thinned(len(data.raw), MOST_ROWS), []
+    for name in inputs:
+        values = data.raw[name].iloc[keep] if len(data.raw) else data.raw[name]
+        if values.dtype.kind in "iufbM":
+            continue
+        words = values.dropna().astype("str").str.strip()
+        points, commas = words.str.fullmatch(POINT).sum(), words.str.fullmatch(COMMA).sum()
+        thousands = words.str.fullmatch(THOUSANDS).sum()
+        if min(points, commas) < FEWEST_MIXED or thousands == commas or points + commas < MOSTLY * len(words):
+            continue
+        what = (
+            f"{name!r} writes {percent(points / len(words))} of its values with a decimal point and "
+            f"{percent(commas / len(words))} with a decimal comma (such as "
+            f"{words[words.str.fullmatch(COMMA)].iloc[0]!r}). Write all of them one way at the source."
+        )
+        found.append(Finding("mixed_decimals", "high", name, what, min(points, commas) / len(words)))
+    return found
 
 
 def _mix(values: pd.Series, blanks: list[str]) -> Finding | None:
@@ -88,7 +93,7 @@ def _mix(values: pd.Series, blanks: list[str]) -> Finding | None:
         f"(such as {listed(list(associations.commonest(counts[~is_number]).index[:3]))}). "
         "If a word means missing, name it under problem.data.missing; else it stays a category."
     )
-    return Finding("medium" if share > 0.8 else "low", str(values.name), what, share)
+    return Finding("mixed_kinds", "medium" if share > 0.8 else "low", str(values.name), what, share)
 
 
 def outliers(data: Data) -> list[Finding]:
@@ -122,5 +127,7 @@ def _outlier(name: str, numbers: NDArray[np.float64], far: NDArray[np.bool_]) ->
         f"the furthest {number(furthest)} (median {number(middle)})."
     )
     if len(odd) > 2 and len(np.unique(odd)) == 1:
-        return Finding("medium", name, f"{what} All of them are the same: a word for missing?", float(far.mean()))
-    return Finding("low", name, what, float(far.mean()))
+        return Finding(
+            "placeholder", "medium", name, f"{what} All of them are the same: a word for missing?", float(far.mean())
+        )
+    return Finding("outlier", "low", name, what, float(far.mean()))

@@ -6,13 +6,16 @@ from mlworkflow import explore, io, paths
 from mlworkflow.params import Sections
 from mlworkflow.schema import Schema
 
+MOST_ROWS = 1_000_000  # training rows that are looked at; of more, blocks of neighbours, evenly spaced
+
 
 def main(sections: Sections) -> None:
     """Write what is suspicious and what each column holds."""
-    raw, train = io.read_table(paths.RAW), io.read_table(paths.TRAIN_ROWS)
-    schema = Schema.from_dict(io.read_json(paths.SCHEMA))
-    found = explore.explore(raw, train, schema)
+    raw, rows = io.Columns(paths.RAW), io.Columns(paths.TRAIN_ROWS)
+    schema, train = Schema.from_dict(io.read_json(paths.SCHEMA)), rows.sample(MOST_ROWS)
+    problem = sections.problem
+    found = explore.explore(raw, train, schema, explore.test_side(raw, schema, problem.data, problem.split))
     looks = explore.columns(train, schema)
-    rows = {"raw": len(raw), "train": len(train)}
+    counts = {"raw": len(raw), "train": len(rows), "looked": len(train)}
     io.write_json({"findings": [finding.to_dict() for finding in found]}, paths.DATA_FINDINGS)
-    io.write_text(explore.page(sections.problem.name, rows, found, looks, schema), paths.EXPLORE_PAGE)
+    io.write_text(explore.page(problem.name, counts, found, looks, schema), paths.EXPLORE_PAGE)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlworkflow import io, paths, templates
+from mlworkflow.arrivals import arrivals
 from mlworkflow.bundle import Bundle, load, watched
 from mlworkflow.drift import COLUMNS, drift
 from mlworkflow.errors import ProjectError
@@ -105,6 +106,7 @@ def main(sections: Sections) -> None:
     count = 0 if rows is None else len(rows)
     found = judge(found, settings, count)
     told = summary(found, count)
+    suspicious = arrivals(bundle.profile, found, settings.psi) if count >= settings.fewest_rows else []
     page = templates.render(
         "monitor.html",
         problem=bundle.manifest["problem"],
@@ -112,6 +114,7 @@ def main(sections: Sections) -> None:
         words=words(told, batches, settings),
         settings=settings,
         batches=batches,
+        findings=[finding.to_dict() for finding in suspicious],
         columns=found.to_dict("records"),
         training_rows=bundle.profile["rows"],
         watched=bundle.profile["predictions"] is not None,
