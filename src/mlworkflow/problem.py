@@ -80,7 +80,6 @@ class Origin(Strict):
 
     address: str  # a path, an address, a database or a function
     query: str | None = None
-    pages: dict[str, str] = {}  # of an API: where its rows and its next page are, which variable holds its token
     taken: str | None = None  # when, in UTC (ISO 8601)
 
 

@@ -1,15 +1,11 @@
-"""Where a table comes from: each source returns the table as it is, nothing dropped or mended.
-
-`bundled` and `file` are what conf/problem names. A table from anywhere else is first taken as a snapshot, a file that
-DVC versions: databases, apis and functions fetch one, snapshots.py keeps it.
-"""
+"""Where a table comes from: each source returns the table as it is, nothing dropped or mended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlworkflow import io
 from mlworkflow.errors import TableError, nearest
 
 if TYPE_CHECKING:
@@ -46,13 +42,11 @@ def bundled(name: str) -> pd.DataFrame:
     return table
 
 
-def file(
-    path: str, delimiter: str | None = None, encoding: str | None = None, sheet: str | None = None
-) -> Iterator[pd.DataFrame]:
-    """Yield the rows of a file in batches: CSV (words as they stand, read in prepare), Parquet, JSON, Excel.
+def file(path: str) -> pd.DataFrame:
+    """Return the table in a CSV (words as they stand; numbers are read in prepare) or Parquet file.
 
-    What is not given is found out; arguments and errors are those of mlworkflow.tablefiles.batches.
+    Raises:
+        UnreadableError: the file is missing, empty or no table.
+        TableError: a column is there twice.
     """
-    from mlworkflow.tablefiles import batches
-
-    yield from batches(Path(path), delimiter=delimiter, encoding=encoding, sheet=sheet)
+    return io.read_rows(Path(path))
