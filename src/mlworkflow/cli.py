@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     decide = command("decide", "print the verdict and each rule of the problem")
     decide.add_argument("--check", action="store_true", help="exit code 1 where the model is not good enough")
     predict = command("predict", "score rows with models/bundle")
-    predict.add_argument("rows", type=Path, metavar="ROWS", help="a CSV or Parquet file of raw rows")
+    predict.add_argument("rows", type=Path, metavar="ROWS", help="a file of raw rows: CSV, Parquet, JSON lines, Excel")
     predict.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="a CSV or Parquet file to write"
     )

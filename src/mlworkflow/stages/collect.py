@@ -29,16 +29,17 @@ def collect(problem: Problem) -> pd.DataFrame:
 
 
 def _load(source: dict[str, Any]) -> pd.DataFrame:
+    import pandas as pd
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
     try:
-        table: pd.DataFrame = instantiate(source)
+        found = instantiate(source)
+        return found if isinstance(found, pd.DataFrame) else pd.concat(found, ignore_index=True)
     except InstantiationException as error:
         if isinstance(error.__cause__, ProjectError):
             raise error.__cause__ from error
         raise ConfError([f"problem.source: {reason(error)}"], "Mend the source.") from error
-    return table
 
 
 def mistakes(table: pd.DataFrame, problem: Problem) -> list[str]:
@@ -111,6 +112,7 @@ def main(sections: Sections) -> None:
             "columns": table.shape[1],
             "sha256": io.sha256(paths.RAW),
             "about": _about(problem.source.config()),
+            "origin": problem.origin and problem.origin.model_dump(exclude_none=True),
         },
         paths.PROVENANCE,
     )
