@@ -114,7 +114,7 @@ def test_words_stay_as_they_stand_whatever_the_other_rows_hold(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "name"),
-    [(b"", "rows.csv"), (b"\xff\xfe\x00a", "rows.csv"), (b"a\n1\n", "rows.parquet"), (b'a,b\n"1', "rows.csv")],
+    [(b"", "rows.csv"), (b"\x00\xff\xfea", "rows.csv"), (b"a\n1\n", "rows.parquet"), (b'a,b\n"1', "rows.csv")],
 )
 def test_a_file_that_is_no_table_is_one_clear_error(content, name, tmp_path):
     (tmp_path / name).write_bytes(content)

@@ -52,18 +52,15 @@ def tables(path: Path, delimiter: str, encoding: str, quote: str) -> Iterator[pa
 
     with archives.opened(path) as stream:
         counted = Counted(stream, quote)
+        reading = arrow.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names, encoding=encoding)
+        parsing = arrow.ParseOptions(
+            delimiter=delimiter, quote_char=quote, newlines_in_values=True, invalid_row_handler=note
+        )
+        words = arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
         try:
-            reader = arrow.open_csv(
-                pa.PythonFile(counted, mode="r"),
-                arrow.ReadOptions(False, BLOCK, skip_rows=0, column_names=names, encoding=encoding),
-                arrow.ParseOptions(delimiter, quote_char=quote, newlines_in_values=True, invalid_row_handler=note),
-                arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
-            )
-            first = True
-            for batch in reader:
+            for number, batch in enumerate(arrow.open_csv(pa.PythonFile(counted, "r"), reading, parsing, words)):
                 _demand_even(path, ragged)
-                yield pa.Table.from_batches([batch]).slice(int(first))  # the header is the first row
-                first = False
+                yield pa.Table.from_batches([batch]).slice(number == 0)  # the header is the first row
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             raise _explained(path, delimiter, encoding, quote, error) from error
         _demand_even(path, ragged)
@@ -80,8 +77,10 @@ def header(path: Path, delimiter: str, encoding: str, quote: str) -> list[str]:
     with archives.opened(path) as stream:
         rows = _records(stream, delimiter, encoding, quote)
         try:
-            names = next((row for row in rows if row), [])
-        except (csv.Error, UnicodeDecodeError) as error:
+            names: list[str] = next((row for row in rows if row), [])
+        except UnicodeDecodeError as error:
+            raise _explained(path, delimiter, encoding, quote, error) from error
+        except csv.Error as error:
             raise UnreadableError(path, f"it is not: its header is no row ({error})", "Mend the first line.") from error
     if not names:
         raise UnreadableError(path, "it is not: the file is empty", "Put a header and rows into it.")
@@ -151,12 +150,19 @@ def _demand_closed(path: Path, delimiter: str, encoding: str, quote: str) -> Non
 def _explained(path: Path, delimiter: str, encoding: str, quote: str, error: Exception) -> UnreadableError:
     """Return the error with its place: a byte that is no character, a quote that is not closed."""
     if isinstance(error, UnicodeDecodeError) or "UTF8" in str(error):
+        place = f"{_fault(path, encoding)} is no {encoding}"
+        return UnreadableError(path, f"it is not: {place}", "Save the file in one encoding, best UTF-8.")
+    _demand_closed(path, delimiter, encoding, quote)
+    return UnreadableError(path, f"it is not: {str(error).splitlines()[0]}", "Mend the file: a header, then rows.")
+
+
+def _fault(path: Path, encoding: str) -> str:
+    """Return where the first byte is that is no character: `line 2, byte 3`."""
+    if not encoding.startswith("utf-16"):  # its line ends are more than a byte
         with archives.opened(path) as stream:
             for number, line in enumerate(archives.lines(stream), start=1):
                 try:
                     line.decode(encoding)
-                except UnicodeDecodeError as fault:
-                    place = f"line {number}, byte {fault.start + 1} is no {encoding}"
-                    return UnreadableError(path, f"it is not: {place}", "Save the file in one encoding, best UTF-8.")
-    _demand_closed(path, delimiter, encoding, quote)
-    return UnreadableError(path, f"it is not: {str(error).splitlines()[0]}", "Mend the file: a header, then rows.")
+                except UnicodeDecodeError as error:
+                    return f"line {number}, byte {error.start + 1}"
+    return "a character"

@@ -47,7 +47,7 @@ def suffix_of(path: Path) -> str:
 
 
 def sniff(path: Path) -> dict[str, str]:
-    """Return how the file is written, as arguments of `batches`: delimiter, encoding, quote of a CSV, the sheet of Excel.
+    """Return how the file is written, as arguments of `batches`: delimiter, encoding and quote, or the sheet.
 
     Raises:
         UnreadableError: it is missing, empty, damaged or no table.
@@ -137,7 +137,7 @@ def _parquet(path: Path) -> Iterator[pa.Table]:
 
 
 def _plain(file: Any, path: Path) -> Any:
-    """Return the schema with which every batch gives pandas the same types: decimals and integers with gaps as floats."""
+    """Return the schema with which each batch has the same pandas types: decimals, integers with gaps are floats."""
     import pyarrow as pa
     from pyarrow import types
 
@@ -169,7 +169,7 @@ def _book(path: Path) -> Any:
         raise UnreadableError(path, "Excel needs the package openpyxl, which is not installed", "Type `make extras`.")
     import io as streams
 
-    import openpyxl
+    import openpyxl  # type: ignore[import-untyped]
 
     with archives.opened(path) as stream:
         content = streams.BytesIO(stream.read())
