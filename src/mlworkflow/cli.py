@@ -60,6 +60,8 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--vary", action="store_true", help="again under another path, clock, locale, umask, threads, ..."
     )
+    snapshot = command("snapshot", "take the table of a problem anew from where it came: file, database, API, ...")
+    snapshot.add_argument("problem", metavar="NAME", help="the name of a file in conf/problem")
     command("check", "say whether params.yaml, dvc.yaml, the lock and the README's numbers are current")
     command("wire", "write the deps on code into dvc.yaml")
     command("readme", "write the numbers of metrics/ into the README")
@@ -85,6 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
         from mlworkflow.verify import verify
 
         return verify(arguments.revision, vary=arguments.vary)
+    elif name == "snapshot":
+        from mlworkflow.snapshots import refresh
+
+        print(refresh(arguments.problem))
     elif name in ("summary", "decide"):
         from mlworkflow import summary
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io as streams
 from collections.abc import Iterable
@@ -39,11 +40,24 @@ def _encoding(path: Path, head: bytes) -> str:
             raise UnreadableError(path, f"it is not: it begins like {words}", "Give it the suffix of what it is.")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") and len(head) % 2 == 0:
         return "utf-16"
-    return _eight_bits(path)
+    return "utf-8" if _is_utf8(path) else _eight_bits(path)
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with archives.opened(path) as stream:
+        try:
+            while content := stream.read(1 << 20):
+                decoder.decode(content)
+                if b"\0" in content:
+                    return False
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def _eight_bits(path: Path) -> str:
-    """Return utf-8, or latin-1 or cp1252 where no line beyond ASCII is UTF-8."""
+    """Return latin-1 or cp1252 where no line beyond ASCII is UTF-8; all else is an error, with its place."""
     good = bad = 0
     first, high = "", set[int]()
     with archives.opened(path) as stream:
