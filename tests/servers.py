@@ -9,6 +9,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -123,8 +124,13 @@ def postgres_binaries() -> Path | None:
 
 
 @contextlib.contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """Yield the address, with its password, of a PostgreSQL in `folder`; root runs it as another user."""
+def postgres() -> Iterator[str]:
+    """Yield the address, with its password, of a PostgreSQL of its own; root runs it as another user."""
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        yield from _postgres(Path(folder))  # pytest's own folders are closed to other users
+
+
+def _postgres(folder: Path) -> Iterator[str]:
     binaries = postgres_binaries()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed: no initdb was found")
@@ -135,8 +141,6 @@ def postgres(folder: Path) -> Iterator[str]:
             pytest.skip("PostgreSQL refuses root, and there is no user postgres or nobody")
         who |= {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
         os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-        for above in list(folder.parents)[:-2]:
-            above.chmod(above.stat().st_mode | 0o011)
     port, data = free_port(), folder / "data"
     (folder / "word").write_text("s3cret-word\n")
     (folder / "word").chmod(0o644)

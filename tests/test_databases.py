@@ -30,8 +30,8 @@ def shop(tmp_path, monkeypatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
-    with servers.postgres(tmp_path_factory.mktemp("postgres")) as address:
+def postgres():
+    with servers.postgres() as address:
         yield address
 
 

@@ -196,6 +196,7 @@ FAILING = {
     "mixed columns": ("broken:mixed", {}, "no single type"),
     "a module that fails": ("worse:orders", {}, "importing worse raises ModuleNotFoundError"),
     "an empty file": ("empty.csv", {}, "the file is empty"),
+    "a header alone": ("header.csv", {}, "a header, but no rows"),
 }
 
 
@@ -203,6 +204,7 @@ FAILING = {
 def test_what_cannot_be_taken_leaves_everything_as_it_was(root, unversioned, fault):
     address, options, words = FAILING[fault]
     Path("empty.csv").write_text("")
+    Path("header.csv").write_text("a,b\n")
     Path("broken.py").write_text(
         "import pandas as pd\ndef orders():\n    raise ValueError('out of stock')\n"
         "def number():\n    return 1\ndef mixed():\n    return pd.DataFrame({'a': [1, 'x']})\n"
@@ -245,13 +247,44 @@ def test_a_full_disk_leaves_what_was_there(root, unversioned, monkeypatch):
     assert source_files(root) == before
 
 
-def test_a_trial_leaves_nothing_in_the_repository(root, server, unversioned, tmp_path):
+def test_a_trial_leaves_nothing_in_the_repository(root, unversioned, tmp_path):
+    Path("whole.py").write_text("import pandas as pd\ndef table():\n    return pd.DataFrame({'a': [1]})\n")
     before = source_files(root) if Path("data/source").is_dir() else {}
     Path("new.csv").write_text("a,b\n1,2\n")
-    snapshot = take("new.csv", "look", trial=tmp_path)
-    assert Path(snapshot.path) == tmp_path / "look.csv"
+    assert take("new.csv", "look", trial=tmp_path).path == "new.csv"
+    take("whole:table", "look", trial=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["look.parquet"]
     assert unversioned == []
     assert source_files(root) == before
+
+
+def test_who_looks_before_it_is_kept_can_undo_it(root, unversioned):
+    Path("new.csv").write_text("a,b\n1,2\n")
+    before = source_files(root) if Path("data/source").is_dir() else {}
+
+    def refuse(snapshot: snapshots.Snapshot) -> None:
+        assert read_rows(Path(snapshot.path))["a"].tolist() == ["1"]
+        raise ProjectError("no target")
+
+    with pytest.raises(ProjectError, match="no target"):
+        take("new.csv", "seen", look=refuse)
+    assert source_files(root) == before
+    assert unversioned == []
+
+
+@pytest.mark.parametrize(
+    ("module", "address", "query"),
+    [
+        ("databases", "sqlite:///shop.db", "select 1"),
+        ("downloads", "s3://shop/a.csv", None),
+        ("tables", "a.xlsx", None),
+    ],
+)
+def test_a_missing_extra_is_named(root, unversioned, monkeypatch, module, address, query):
+    Path("a.xlsx").write_bytes(b"PK")
+    monkeypatch.setattr(f"mlworkflow.{module}.find_spec", lambda _: None)
+    with pytest.raises(ProjectError, match="is not installed.* Type `make extras`"):
+        take(address, "extra", query=query)
 
 
 def test_a_folder_without_dvc_and_a_problem_without_origin_are_told(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import gzip
 import json
@@ -12,6 +13,8 @@ import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from mlworkflow import tables
@@ -266,3 +269,22 @@ def test_a_large_file_is_read_block_by_block(write, monkeypatch):
     assert len(read_rows(path)) == 100
     with pytest.raises(ProjectError, match="row 100 has a quote"):
         read_rows(write("a,b\n" + "1,2\n" * 99 + '1,"2\n' + "1,2\n" * 99))
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
+RANDOM = st.integers(2, 4).flatmap(
+    lambda width: st.lists(st.lists(WORDS, min_size=width, max_size=width), min_size=1, max_size=5)
+)
+
+
+@settings(
+    max_examples=200, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(rows=RANDOM, delimiter=st.sampled_from(",;\t|"), encoding=st.sampled_from(["utf-8", "utf-16"]))
+def test_whatever_words_are_written_are_read(tmp_path, rows, delimiter, encoding):
+    path = tmp_path / "rows.csv"
+    names = [f"c{place}" for place in range(len(rows[0]))]
+    with path.open("w", encoding=encoding, newline="") as out:
+        csv.writer(out, delimiter=delimiter).writerows([names, *rows])
+    assert cells(path) == [names, *rows]
+    assert sniff(path) == {"delimiter": delimiter, "encoding": encoding, "quote": '"'}

@@ -98,14 +98,17 @@ def _write(tables: Iterator[pa.Table], out: Path) -> None:
         EOFError: there are none.
     """
     from pyarrow import feather, parquet
+    from tqdm import tqdm
 
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".pieces.", suffix=".tmp") as folder:
         pieces: list[Path] = []
         schemas = []
-        for table in tables:
-            pieces.append(Path(folder) / f"{len(pieces)}.arrow")
-            feather.write_feather(table, str(pieces[-1]))
-            schemas.append(table.schema)
+        with tqdm(unit=" rows", disable=None, leave=False) as progress:
+            for table in tables:
+                pieces.append(Path(folder) / f"{len(pieces)}.arrow")
+                feather.write_feather(table, str(pieces[-1]))
+                schemas.append(table.schema)
+                progress.update(len(table))
         if not pieces:
             raise EOFError
         schema = common(schemas)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlworkflow import addresses, api, archives, databases, downloads, functions, io, paths, tables
+from mlworkflow import addresses, api, archives, databases, downloads, functions, io, paths, sources, tables
 from mlworkflow.errors import ProjectError, UnreadableError, UnwritableError
 from mlworkflow.problem import Api, Origin, Problem
 
@@ -41,12 +41,14 @@ def take(
     options: Api | None = None,
     say: Say = print,
     here: Path = Path(),
+    look: Callable[[Snapshot], object] | None = None,
     trial: Path | None = None,
 ) -> Snapshot:
     """Take a snapshot of `address` as data/source/NAME, printing each command of DVC; what was there is replaced.
 
-    `here` is where the user stands, for the path of a file. With `trial`, a folder, the file is laid there only to be
-    looked at: DVC keeps no version of it.
+    `here` is where the user stands, for the path of a file. `look` is called with the snapshot before it is kept: what
+    it raises undoes all. With `trial`, a folder, the snapshot is laid there only to be looked at, a file stays where it
+    is, and DVC keeps no version.
 
     Raises:
         ProjectError: it cannot be taken; nothing half-written is left, and what was there before is as it was.
@@ -66,9 +68,11 @@ def take(
     with _undone(path, in_place=form == "file" and Path(address) == path):
         _fetch(address, form, path, origin, say, version=trial is None)
         source = {"_target_": "mlworkflow.sources.file", "path": path.as_posix(), **tables.sniff(path)}
+        snapshot = Snapshot(path.as_posix(), source, origin)
+        (look or _demand_rows)(snapshot)
         if trial is None and form != "download":
             downloads.dvc(["add", path.as_posix()], say)
-    return Snapshot(path.as_posix(), source, origin)
+    return snapshot
 
 
 def retake(problem: Problem, say: Say = print) -> Snapshot:
@@ -129,6 +133,11 @@ def _demand_fitting(form: str, address: str, query: str | None, options: Api | N
         raise addresses.SecretError(address, "Name an environment variable with its token, or write ?key=${NAME}.")
 
 
+def _demand_rows(snapshot: Snapshot) -> None:
+    """Demand that the first rows can be read."""
+    next(sources.file(**{key: value for key, value in snapshot.source.items() if key != "_target_"}))
+
+
 def _from_root(path: Path) -> str:
     """Return the path of a file from the repository's root, or as it is where the file is elsewhere."""
     whole = Path(os.path.abspath(path))
@@ -136,12 +145,12 @@ def _from_root(path: Path) -> str:
 
 
 def _path(address: str, form: str, name: str, folder: Path) -> Path:
-    """Return where the snapshot goes; a file that is in data/source/ already stays where it is."""
+    """Return where the snapshot goes; a file that is in data/source/ already, or only looked at, stays where it is."""
     if form in ("database", "function"):
         return folder / f"{name}.parquet"
     if form == "api":
         return folder / f"{name}.jsonl.gz"
-    if form == "file" and folder == paths.SNAPSHOTS and Path(address).parent == folder:
+    if form == "file" and (folder != paths.SNAPSHOTS or Path(address).parent == folder):
         return Path(address)
     return folder / f"{name}{_suffix(Path(urlsplit(address).path if form == 'download' else address).name)}"
 

@@ -58,9 +58,7 @@ def file(
         UnreadableError: the file is missing, empty, damaged, no table or without rows; with the place.
         TableError: a column is there twice.
     """
-    rows = 0
     for batch in tables.batches(Path(path), delimiter=delimiter, encoding=encoding, quote=quote, sheet=sheet):
-        rows += len(batch)
+        if batch.empty:
+            raise UnreadableError(path, "it has a header, but no rows", "Put rows into it.")
         yield batch
-    if not rows:
-        raise UnreadableError(path, "it has a header, but no rows", "Put rows into it.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -75,12 +76,12 @@ def batches(path: Path, **how: str | None) -> Iterator[pd.DataFrame]:
         if suffix in CSV:
             told = {key: value for key, value in how.items() if value and key != "sheet"}
             wanted = told if len(told) == 3 else dialect.find_out(path) | told
-            found = _even(delimited.tables(path, **wanted))
+            found = delimited.tables(path, **wanted)
         elif suffix in JSON:
             found = records.tables(path, ROWS)
         else:
             found = _parquet(path) if suffix == ".parquet" else _excel(path, how.get("sheet"))
-        for table in found:
+        for table in _even(found):
             yield table.to_pandas(date_as_object=False).reset_index(drop=True)
     except ProjectError:
         raise
@@ -107,14 +108,11 @@ def _even(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     import pyarrow as pa
 
     rest = next(tables)
-    for table in tables:
+    for table in itertools.chain(tables, [rest.slice(0, 0)]):
         rest = pa.concat_tables([rest, table])
         while len(rest) > ROWS:
             yield rest.slice(0, ROWS)
             rest = rest.slice(ROWS)
-    while len(rest) > ROWS:
-        yield rest.slice(0, ROWS)
-        rest = rest.slice(ROWS)
     yield rest
 
 
