@@ -57,6 +57,8 @@ def test_a_query_is_taken_with_its_types_whatever_the_size_of_the_pieces(shop, t
         ("sqlite:///shp.db", "select 1", r"no such file, did you mean 'shop\.db'"),
         ("ftp://here/x", "select 1", "Give an SQLAlchemy address"),
         ("postgresql://me:s3cret@127.0.0.1:1/db", "select 1", "refused"),
+        ("postgresql://me:s3cret@127.0.0.1:port/db", "select 1", "invalid literal .*Give an SQLAlchemy address"),
+        ("postgresql://me:w0@s3cret@127.0.0.1:1/db", "select 1", "holds an @.* Write %40"),
         ("postgresql://me:${ABSENT}@127.0.0.1:1/db", "select 1", "lacks ABSENT"),
     ],
 )

@@ -109,6 +109,9 @@ def test_a_download_is_imported_and_its_change_is_noticed(root, server):
     with pytest.raises(ProjectError, match="404 Not Found"):
         retake(problem, said.append)
     assert source_files(root) == before
+    Path("mine.csv").write_text("a,b\n1,2\n")
+    take("mine.csv", "shop", say=said.append)
+    assert "deps" not in Path("data/source/shop.csv.dvc").read_text()
 
 
 @pytest.mark.parametrize(
@@ -211,7 +214,7 @@ def test_what_cannot_be_taken_leaves_everything_as_it_was(root, unversioned, fau
     )
     Path("worse.py").write_text("import absent_package\n")
     Path("data/source").mkdir(parents=True, exist_ok=True)
-    for suffix in (".csv", ".parquet"):
+    for suffix in (".csv", ".parquet", ".csv.dvc"):
         Path(f"data/source/old{suffix}").write_text("as it was")
     before = source_files(root)
     with pytest.raises(ProjectError, match=words) as told:
@@ -283,7 +286,7 @@ def test_who_looks_before_it_is_kept_can_undo_it(root, unversioned):
 def test_a_missing_extra_is_named(root, unversioned, monkeypatch, module, address, query):
     Path("a.xlsx").write_bytes(b"PK")
     monkeypatch.setattr(f"mlworkflow.{module}.find_spec", lambda _: None)
-    with pytest.raises(ProjectError, match="is not installed.* Type `make extras`"):
+    with pytest.raises(ProjectError, match=r"is not installed.* Type `make extras`"):
         take(address, "extra", query=query)
 
 

@@ -37,9 +37,11 @@ def take(address: str, query: str, out: Path) -> None:
         raise DatabaseError(address, "the package sqlalchemy is not installed", "Type `make extras`.")
     from sqlalchemy.exc import SQLAlchemyError
 
+    if address.partition("?")[0].count("@") > 1:  # what follows the first would be taken for the host, and shown
+        raise DatabaseError(address, "its password holds an @", "Write %40 for it.")
     try:
         _write(_rows(_engine(addresses.filled(address)), query), out)
-    except (SQLAlchemyError, ImportError) as error:
+    except (SQLAlchemyError, ImportError, ValueError) as error:
         told = addresses.censored(_reason(error), address)
         raise DatabaseError(address, told, _next_step(error)) from None  # the cause may show the password
     except EOFError:
@@ -156,7 +158,7 @@ def _next_step(error: Exception) -> str:
 
     if isinstance(error, ImportError):
         return "Type `make extras`, or install the database's driver."
-    if isinstance(error, exc.NoSuchModuleError | exc.ArgumentError):
+    if isinstance(error, exc.NoSuchModuleError | exc.ArgumentError | ValueError):
         return "Give an SQLAlchemy address: sqlite:///shop.db, postgresql://user@host/db."
     if "password" in str(error):
         return "Put the password into PGPASSWORD, or name a variable in the address: user:${NAME}@host. None is kept."

@@ -177,8 +177,10 @@ def _undone(path: Path, *, in_place: bool) -> Iterator[None]:
     before = {mark: mark.read_bytes() if mark.is_file() else None for mark in marks}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not in_place:
-            path.replace(aside)
+        if not in_place:
+            marks[0].unlink(missing_ok=True)  # `dvc add` would keep the address of an import in it
+            if path.exists():
+                path.replace(aside)
         yield
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -197,7 +199,7 @@ def _restore(path: Path, aside: Path, before: dict[Path, bytes | None], *, in_pl
     for mark, content in before.items():
         if content is None:
             mark.unlink(missing_ok=True)
-        elif mark.read_bytes() != content:
+        elif not mark.is_file() or mark.read_bytes() != content:
             io.write_bytes(content, mark)
 
 

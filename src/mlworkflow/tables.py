@@ -21,7 +21,7 @@ ROWS = 131_072  # of a batch: no result may depend on it
 CSV = (".csv", ".tsv", ".txt")
 JSON = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (*CSV, ".parquet", *JSON, ".xlsx")
-DAMAGE = (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile)
+DAMAGE = (OSError, EOFError, ValueError, NotImplementedError, zlib.error, zipfile.BadZipFile)
 
 
 def is_table(path: Path) -> bool:
@@ -127,11 +127,8 @@ def _parquet(path: Path) -> Iterator[pa.Table]:
         file = parquet.ParquetFile(path)
     with file:
         schema = _plain(file, path)
-        yield from (
-            (pa.Table.from_batches([batch]).cast(schema) for batch in file.iter_batches(ROWS))
-            if file.metadata.num_rows
-            else [schema.empty_table()]
-        )
+        yield schema.empty_table()
+        yield from (pa.Table.from_batches([batch]).cast(schema) for batch in file.iter_batches(ROWS))
 
 
 def _plain(file: Any, path: Path) -> Any:
