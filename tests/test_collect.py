@@ -33,9 +33,9 @@ def test_a_good_table_is_taken_as_it_is(table, problem, tmp_path):
     ("content", "words"),
     [
         (None, "no such file"),
-        (b"", "No columns"),
-        (b"\xff\xfe\x00a,b\n1,2\n", "utf-8"),
-        (b"a,b\n1,2\n1,2,3,4\n", "line 3"),
+        (b"", "the file is empty"),
+        (b"\x80\x00a,b\n1,2\n", "line 1, byte 2"),
+        (b"a,b\n1,2\n1,2,3,4\n", "row 2 has 4 values"),
     ],
     ids=["missing", "empty", "binary", "ragged"],
 )

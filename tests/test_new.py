@@ -20,7 +20,7 @@ from mlworkflow.snapshots import Snapshot
 from tests.conftest import copy_project, run
 
 SNAPSHOT = Snapshot(
-    Path("data/source/shop.csv"),
+    "data/source/shop.csv",
     {"_target_": "mlworkflow.sources.file", "path": "data/source/shop.csv"},
     Origin(address="shop.csv"),
 )

@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     decide = command("decide", "print the verdict and each rule of the problem")
     decide.add_argument("--check", action="store_true", help="exit code 1 where the model is not good enough")
     predict = command("predict", "score rows with models/bundle")
-    predict.add_argument("rows", type=Path, metavar="ROWS", help="a CSV or Parquet file of raw rows")
+    predict.add_argument("rows", type=Path, metavar="ROWS", help="a file of raw rows: CSV, Parquet, JSON lines, Excel")
     predict.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="a CSV or Parquet file to write"
     )
@@ -94,9 +94,10 @@ def _add_new(new: argparse.ArgumentParser) -> None:
     new.add_argument("--test-fraction", type=float, default=0.25, metavar="SHARE", help="0.25 by default")
     new.add_argument("--query", help="the rows of a database, e.g. 'SELECT * FROM customers'")
     new.add_argument("--records", metavar="KEY", help="of an API: where the list of rows is, dotted")
-    new.add_argument("--next", default="next", metavar="KEY", help="of an API: where the next page's address is")
+    new.add_argument("--next", metavar="KEY", help="of an API: where the next page's address is, dotted")
     new.add_argument("--page", metavar="PARAMETER", help="of an API: the parameter that counts its pages from 1")
-    new.add_argument("--token-env", metavar="NAME", help="of an API: the environment variable with the token")
+    new.add_argument("--offset", metavar="PARAMETER", help="of an API: the parameter that counts the rows before")
+    new.add_argument("--token", metavar="NAME", help="of an API: the environment variable that holds the token")
     new.add_argument("--dry-run", action="store_true", help="only tell what would be decided")
     new.add_argument("--force", action="store_true", help="replace a problem of this name")
 
@@ -105,14 +106,22 @@ def _new(arguments: argparse.Namespace, here: Path) -> None:
     """Carry out `mlworkflow new`; a path is meant from where the user stands."""
     from mlworkflow.new import command
     from mlworkflow.new.asked import Asked
-    from mlworkflow.sources.apis import Pages
+    from mlworkflow.problem import Api
 
-    address = str(here / arguments.data) if (here / arguments.data).is_file() else arguments.data
     asked = Asked(
         **{name: getattr(arguments, name) for name in Asked.__dataclass_fields__},
     )
-    pages = Pages(arguments.records, arguments.next, arguments.page, arguments.token_env)
-    command.new(address, asked, query=arguments.query, pages=pages, dry_run=arguments.dry_run, force=arguments.force)
+    told = {name: getattr(arguments, name) for name in ("records", "next", "page", "offset", "token")}
+    options = Api(**told) if any(told.values()) else None
+    command.new(
+        arguments.data,
+        asked,
+        query=arguments.query,
+        options=options,
+        here=here,
+        dry_run=arguments.dry_run,
+        force=arguments.force,
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -131,10 +140,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(predict(here / arguments.rows, here / arguments.output, bundle))
     elif name == "new":
         _new(arguments, here)
-    elif name == "snapshot":
-        from mlworkflow.new.command import retake
-
-        print(retake(arguments.name))
     elif name == "check" and arguments.file is not None:
         from mlworkflow.newrows import check_file
 
@@ -143,6 +148,10 @@ def run(arguments: argparse.Namespace) -> int:
         from mlworkflow.verify import verify
 
         return verify(arguments.revision, vary=arguments.vary)
+    elif name == "snapshot":
+        from mlworkflow.snapshots import refresh
+
+        print(refresh(arguments.name))
     elif name in ("summary", "decide"):
         from mlworkflow import summary
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.errors import TableError, UnreadableError, UnwritableError
+from mlworkflow.errors import UnreadableError, UnwritableError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,43 +168,10 @@ class Columns:
         return pd.DataFrame({name: self[name].iloc[places].reset_index(drop=True) for name in self.columns})
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Return the rows of a user's CSV (words as they stand, UTF-8) or Parquet file.
-
-    Raises:
-        UnreadableError: the file is missing, empty, no table, or has another suffix.
-        TableError: a column is there twice.
-    """
-    import pandas as pd
-
-    demand_suffix(path)
-    if not path.is_file():
-        raise UnreadableError(path, "there is no such file", "Mend the path, or make the file.")
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            head = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=None, nrows=1)
-            _demand_once(path, head.iloc[0].tolist())
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-            if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first values for names of the rows
-                raise ValueError("its rows have more values than its header has names")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
-        raise UnreadableError(path, f"it is not: {reason}", "Mend the file: a header, then rows, in UTF-8.") from error
-    return table.reset_index(drop=True)
-
-
 def demand_suffix(path: Path) -> None:
     """Demand that a table's file is CSV or Parquet. Raises UnreadableError."""
     if path.suffix.lower() not in SUFFIXES:
         raise UnreadableError(path, f"its suffix is none of {', '.join(SUFFIXES)}", "Save it as CSV or Parquet.")
-
-
-def _demand_once(path: Path, names: list[str]) -> None:
-    twice = sorted({str(name) for name in names if names.count(name) > 1})
-    if twice:
-        raise TableError(str(path), [f"the column {name!r} is there twice" for name in twice], "Rename one of them.")
 
 
 def sha256(path: Path) -> str:

@@ -9,6 +9,7 @@ PARAMS = Path("params.yaml")
 PIPELINE = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
 
+SNAPSHOTS = Path("data/source")
 RAW = Path("data/raw/table.parquet")
 PROVENANCE = Path("data/raw/provenance.json")
 SCHEMA = Path("data/prepared/schema.json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlworkflow import io, paths
+from mlworkflow import io, paths, tables
 from mlworkflow.schema import Schema
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def predict(rows: Path, out: Path, bundle: Path = paths.BUNDLE) -> str:
-    """Write a prediction for each raw row of `rows` to `out`, both CSV or Parquet; return what was done in words.
+    """Write a prediction for each raw row of `rows` to `out` (CSV or Parquet); return what was done in words.
 
     The rows have the columns of the raw table; the target may be absent, further columns are ignored and named.
 
@@ -25,7 +25,7 @@ def predict(rows: Path, out: Path, bundle: Path = paths.BUNDLE) -> str:
     from mlworkflow.bundle import load
 
     io.demand_suffix(out)
-    table = io.read_rows(rows)
+    table = tables.read_rows(rows)
     scorer = load(bundle)
     said = scorer.predict(table)
     io.write_table(named(table, said, scorer.schema), out)

@@ -133,7 +133,6 @@ def demand_columns(schema: Schema, problem: Problem) -> None:
     named: dict[str, Mapping[str, object]] = {
         "prepare.spelling": policy.spelling,
         "prepare.outliers": policy.outliers,
-        "treatments": problem.treatments,
         "data.ranges": problem.data.ranges,
     }
     found = [

@@ -75,11 +75,23 @@ class Policy(Strict):
     rare: Annotated[float, Field(ge=0, lt=1)] = 0.005  # categories with a smaller share are pooled
 
 
+class Api(Strict):
+    """How a JSON API is read: where its records are, and how the next page is found."""
+
+    records: str | None = None  # the dotted name of the list; without it the only list there is
+    next: str | None = None  # the dotted name of the next page's address; `next` and the Link header are seen without
+    page: str | None = None  # or the parameter that numbers the pages, from `first`, until one is empty
+    first: int = 1
+    offset: str | None = None  # or the parameter that counts the records before the page, until one is empty
+    token: str | None = None  # the environment variable with the token, sent as `Authorization: Bearer`
+
+
 class Origin(Strict):
     """Where a snapshot was taken from, without secrets."""
 
     address: str  # a path, an address, a database or a function
     query: str | None = None
+    api: Api | None = None
     taken: str | None = None  # when, in UTC (ISO 8601)
 
 

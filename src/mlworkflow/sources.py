@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlworkflow import io
-from mlworkflow.errors import TableError, nearest
+from mlworkflow import tables
+from mlworkflow.errors import TableError, UnreadableError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,11 +43,22 @@ def bundled(name: str) -> pd.DataFrame:
     return table
 
 
-def file(path: str) -> pd.DataFrame:
-    """Return the table in a CSV (words as they stand; numbers are read in prepare) or Parquet file.
+def file(
+    path: str,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    quote: str | None = None,
+    sheet: str | None = None,
+) -> Iterator[pd.DataFrame]:
+    """Return the rows of a file in batches: CSV (words as they stand), Parquet, JSON lines or Excel, also packed.
+
+    `delimiter`, `encoding` and `quote` of a CSV file and the `sheet` of Excel are found out where they are not told.
 
     Raises:
-        UnreadableError: the file is missing, empty or no table.
+        UnreadableError: the file is missing, empty, damaged, no table or without rows; with the place.
         TableError: a column is there twice.
     """
-    return io.read_rows(Path(path))
+    for batch in tables.batches(Path(path), delimiter=delimiter, encoding=encoding, quote=quote, sheet=sheet):
+        if batch.empty:
+            raise UnreadableError(path, "it has a header, but no rows", "Put rows into it.")
+        yield batch

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow import io, snapshots
+from mlworkflow import io, paths, snapshots
 from mlworkflow.conffiles import absent, file_of
 from mlworkflow.errors import ConfError, ProjectError
 from mlworkflow.new.asked import Asked
@@ -35,17 +33,25 @@ class NewProblemError(ProjectError):
 
 
 def new(
-    address: str, asked: Asked, *, dry_run: bool = False, force: bool = False, say: Say = print, **how: Any
+    address: str,
+    asked: Asked,
+    *,
+    here: Path = Path(),
+    dry_run: bool = False,
+    force: bool = False,
+    say: Say = print,
+    **how: Any,
 ) -> None:
     """Add the problem `asked.name` on the table at `address`, and tell what was decided.
 
     Args:
         address: see snapshots.take.
         asked: what the user said about the table.
+        here: where the user stands, for the path of a file.
         dry_run: only tell; nothing is written.
         force: replace a problem of this name, telling which files.
         say: takes what is told, a part at a time.
-        how: `query` and `pages` of snapshots.take.
+        how: `query` and `options` of snapshots.take.
 
     Raises:
         NewProblemError: the name is taken, or is no name.
@@ -53,26 +59,28 @@ def new(
     """
     there = _files(asked.name)
     _demand_name(asked.name, there, force or dry_run)
-    if dry_run:
-        with tempfile.TemporaryDirectory() as folder:
-            snapshot = snapshots.take(address, asked.name, folder=Path(folder), track=False, say=say, **how)
-            say(_tried(snapshot, asked)[1])
-        say(f"Nothing was written: without --dry-run, {file_of('problem', asked.name)} and its snapshot would be.")
-        return
-    for path in there if force else []:
-        say(f"Replaces {path}.")
-    with _as_before_on_failure(asked.name):
-        snapshot = snapshots.take(address, asked.name, say=say, **how)
-        text, told = _tried(snapshot, asked)
-        io.write_text(text, file_of("problem", asked.name))
-        _demand_composes(asked.name)
-    say(told)
-    say(_next(asked.name, snapshot))
+    told: list[str] = []
+    file = file_of("problem", asked.name)
+
+    def look(snapshot: Snapshot) -> None:
+        text, words = _tried(snapshot, asked)
+        told.append(words)
+        if not dry_run:
+            io.write_text(text, file)
+            _demand_composes(asked.name)
+
+    with tempfile.TemporaryDirectory() as folder, _as_before_on_failure(file):
+        for path in there if force and not dry_run else []:
+            say(f"Replaces {path}.")
+        trial = Path(folder) if dry_run else None
+        snapshot = snapshots.take(address, asked.name, say=say, here=here, look=look, trial=trial, **how)
+    say("\n".join(told))
+    say(f"Nothing was written: without --dry-run, {file} would be." if dry_run else _next(asked.name, snapshot.path))
 
 
 def _files(name: str) -> list[Path]:
     """Return the files of a problem that are there: its conf and its snapshot."""
-    kept = sorted(snapshots.FOLDER.glob(f"{name}.*"))
+    kept = sorted(paths.SNAPSHOTS.glob(f"{name}.*"))
     return [path for path in (file_of("problem", name), *kept) if path.is_file()]
 
 
@@ -97,11 +105,10 @@ def _table(source: dict[str, Any]) -> tuple[pd.DataFrame, bool]:
     """Return the first rows of a snapshot, and whether there are more."""
     import pandas as pd
 
-    from mlworkflow.tablefiles import batches
+    from mlworkflow.sources import file
 
-    how = {key: value for key, value in source.items() if key not in ("_target_", "path")}
     parts, rows = [], 0
-    for batch in batches(Path(source["path"]), **how):
+    for batch in file(**{key: value for key, value in source.items() if key != "_target_"}):
         parts.append(batch)
         rows += len(batch)
         if rows >= MOST_ROWS:
@@ -121,11 +128,13 @@ def _demand_composes(name: str) -> None:
         raise ConfError(found, "Rename what is named here in the source; nothing was written.")
 
 
-def _next(name: str, snapshot: Snapshot) -> str:
-    file = file_of("problem", name)
+def _next(name: str, snapshot: str) -> str:
+    file, ignored = file_of("problem", name), (Path(snapshot).parent / ".gitignore").as_posix()
     lines = [
-        f"Written: {file} and {snapshot.path} (kept by DVC; Git keeps {snapshot.path}.dvc). Next:",
-        f"  git add {file} {snapshot.path}.dvc {snapshot.path.parent / '.gitignore'}",
+        f"Written: {file.as_posix()}",
+        f"         {snapshot}, kept by DVC; Git keeps its .dvc file",
+        "Next:",
+        f"  git add {file.as_posix()} {snapshot}.dvc {ignored}",
         f"  dvc exp run -S problem={name}",
         "  mlworkflow summary",
     ]
@@ -133,42 +142,14 @@ def _next(name: str, snapshot: Snapshot) -> str:
 
 
 @contextmanager
-def _as_before_on_failure(name: str) -> Iterator[None]:
-    """Leave the files of a problem as they were when the block fails, however it does."""
-    ignore = snapshots.FOLDER / ".gitignore"
-    snapshots.FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=snapshots.FOLDER) as folder:
-        kept = {path: Path(folder) / path.name for path in [*_files(name), ignore] if path.is_file()}
-        for path, copy in kept.items():
-            _link(path, copy)
-        try:
-            yield
-        except BaseException:
-            for path in [*_files(name), ignore]:
-                path.unlink(missing_ok=True)
-            for path, copy in kept.items():
-                _link(copy, path)
-            raise
-
-
-def _link(source: Path, target: Path) -> None:
-    """Make `target` the same file, or a copy where the disk has no links."""
+def _as_before_on_failure(file: Path) -> Iterator[None]:
+    """Leave the file as it was when the block fails, however it does."""
+    before = file.read_bytes() if file.is_file() else None
     try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-
-
-def retake(name: str) -> str:
-    """Take the snapshot of a problem anew; return what to do next.
-
-    Raises:
-        ConfError: there is no such problem.
-        ProjectError: the source refuses; the snapshot is as it was.
-    """
-    from mlworkflow.conf import compose
-    from mlworkflow.problem import Problem
-
-    if told := absent("problem", name):
-        raise ConfError([told], "Name one that is there.")
-    return snapshots.retake(Problem.model_validate(compose([f"problem={name}"])["problem"]))
+        yield
+    except BaseException:
+        if before is None:
+            file.unlink(missing_ok=True)
+        else:
+            io.write_bytes(before, file)
+        raise

@@ -81,7 +81,7 @@ def _sections(proposal: Proposal, snapshot: Snapshot, asked: Asked) -> dict[str,
         if asked.target
         else f"Which are the groups in {asked.name}?",
         "asked_by": "whoever added the table",
-        "snapshot": snapshot.path.as_posix(),
+        "snapshot": snapshot.path,
         "source": snapshot.source,
         "origin": origin,
         "rights": {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow import io, paths, templates
+from mlworkflow import io, paths, tables, templates
 from mlworkflow.arrivals import arrivals
 from mlworkflow.bundle import Bundle, load, watched
 from mlworkflow.drift import COLUMNS, drift
@@ -30,26 +30,26 @@ class Batch:
 
 
 def files(folder: Path) -> list[Path]:
-    """Return the CSV and Parquet files of `folder` and below, in the order of their names."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in io.SUFFIXES) if folder.is_dir() else []
+    """Return the files of tables in `folder` and below, in the order of their names."""
+    return sorted(path for path in folder.rglob("*") if tables.is_table(path)) if folder.is_dir() else []
 
 
 def read_batches(found: list[Path], folder: Path, bundle: Bundle) -> tuple[list[Batch], pd.DataFrame | None]:
     """Return what became of each file by its name in `folder`, and the typed rows of all that could be read."""
     import pandas as pd
 
-    told, tables = [], []
+    told, typed = [], []
     for path in found:
         name = path.relative_to(folder).as_posix()
         try:
-            rows = bundle.typed(io.read_rows(path))
+            rows = bundle.typed(tables.read_rows(path))
         except ProjectError as error:
             told.append(Batch(name, 0, in_short(error)))
             continue
         told.append(Batch(name, len(rows), None if len(rows) else "it has no rows"))
         if len(rows):
-            tables.append(rows)
-    return told, pd.concat(tables, ignore_index=True) if tables else None
+            typed.append(rows)
+    return told, pd.concat(typed, ignore_index=True) if typed else None
 
 
 def in_short(error: ProjectError) -> str:
