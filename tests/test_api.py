@@ -79,6 +79,7 @@ def test_the_wait_is_what_the_server_asks_for_but_never_long(asked, seconds):
         ("/api/nowhere", {}, "404 Not Found"),
         ("/api/none", {}, "there are none"),
         ("/api/loop", {}, "was read before"),
+        ("/api/list", {"page": "pag"}, "the one before again: it does not know 'pag'"),
         ("/api/away", {}, "on another server: 127.0.0.2"),
         ("/api/values", {}, "record 1 is no object"),
         ("/api/two", {}, "holds 'data', 'errors'.*Say under which name"),

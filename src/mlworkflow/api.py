@@ -65,12 +65,16 @@ def pages(address: str, options: Api, say: Callable[[str], object]) -> Iterator[
     url = addresses.filled(address.removeprefix("api+"))
     counted = options.page or options.offset
     seen, got, number = set[str](), 0, options.first
+    before: list[Any] = []
     with requests.Session() as session:
         session.headers.update(_token(address, options) | {"Accept": "application/json"})
         while url:
             answer, body = _answer(session, url, _place(options, number, got), address, say)
             found = _records(body, options.records, address)
+            if counted and found and found == before:
+                raise ApiError(address, f"page {number} is the one before again: it does not know {counted!r}")
             yield found
+            before = found
             got, number = got + len(found), number + 1
             seen.add(url)
             if counted:
