@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.errors import TableError, UnreadableError
+from mlworkflow.errors import TableError, UnreadableError, UnwritableError
 from mlworkflow.io import RERUN, replacing
 from mlworkflow.reading import as_word
 
@@ -43,20 +43,20 @@ def writing(path: Path) -> Iterator[Writer]:
         UnwritableError: the disk is full, the folder is read-only, ...
     """
     with replacing(path) as temporary:
-        writer = Writer(temporary)
+        writer = Writer(temporary, path)
         try:
             yield writer
             writer.finish()
         finally:
-            writer.close()
             writer.forget()
 
 
 class Writer:
     """Takes batches of rows with the same columns; a type that turns out too narrow is widened in the end."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, told: Path) -> None:
         self.path, self.rows = path, 0
+        self.told = told  # the name of the file in errors
         self.order_by: str | None = None  # a column that all rows are sorted by in the end
         self._columns: Any = None  # the pyarrow schema that holds all batches so far
         self._parts: list[Path] = []  # files with narrower types
@@ -67,7 +67,14 @@ class Writer:
 
         Raises:
             TableError: the columns are not those of the rows before, or hold what no column of a table can.
+            UnwritableError: the disk is full, ...
         """
+        try:
+            self._write(rows)
+        except OSError as error:  # here, as several files may be written at once
+            raise UnwritableError(self.told, error) from error
+
+    def _write(self, rows: pd.DataFrame) -> None:
         import pyarrow.parquet as pq
 
         made = arrow_table(rows)
@@ -108,13 +115,16 @@ class Writer:
     def close(self) -> None:
         """Close what is open."""
         if self._open is not None:
-            self._open.close()
-            self._open = None
+            left, self._open = self._open, None
+            left.close()
 
     def forget(self) -> None:
-        """Remove the parts."""
+        """Close what a failure left open, and remove the parts."""
+        with suppress(OSError):
+            self.close()
         for part in self._parts:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
 
 
 def _sort(path: Path, name: str) -> None:
