@@ -28,11 +28,17 @@ def read_batches(path: Path, size: int = BATCH) -> Iterator[pd.DataFrame]:
 
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(size) if file.metadata.num_rows else [file.schema_arrow.empty_table()]:
+            for batch in _record_batches(file, size) if file.metadata.num_rows else [file.schema_arrow.empty_table()]:
                 yield batch.to_pandas(date_as_object=False)
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreadableError(path, f"it is not: {reason}", RERUN) from error
+
+
+def _record_batches(file: Any, size: int) -> Iterator[Any]:
+    """Yield the rows of an open file group by group: pyarrow keeps all groups that one reader has read."""
+    for group in range(file.metadata.num_row_groups):
+        yield from file.iter_batches(size, row_groups=[group])
 
 
 @contextmanager
@@ -106,7 +112,7 @@ class Writer:
             self._open = pq.ParquetWriter(self.path, self._columns)
             for part in self._parts:
                 with pq.ParquetFile(part) as file:
-                    for batch in file.iter_batches(BATCH):
+                    for batch in _record_batches(file, BATCH):
                         self._open.write_batch(batch.cast(self._columns))
         self.close()
         if self.order_by is not None:
