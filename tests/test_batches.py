@@ -11,7 +11,7 @@ import pytest
 from mlworkflow import batches, paths
 from mlworkflow.batches import read_batches, writing
 from mlworkflow.errors import TableError, UnreadableError
-from mlworkflow.prepare import prepare
+from mlworkflow.prepare import prepare, stream
 from mlworkflow.stages import collect, featurize
 from mlworkflow.stages import prepare as prepare_stage
 from tests.conftest import make_problem
@@ -66,6 +66,13 @@ def test_the_stages_make_of_batches_what_is_made_of_the_whole(changes, size, tmp
     wide, schema = featurize.featurize(whole.train, whole.schema, featurize.build([ratio], whole.schema))
     pd.testing.assert_frame_equal(pd.read_parquet(paths.TRAIN), wide)
     assert json.loads(paths.FEATURES.read_text()) == json.loads(json.dumps(schema.to_dict()))
+
+
+def test_a_word_that_is_unreadable_is_told_with_its_row_in_the_whole_table(table):
+    table.loc[31, "age"] = "old"
+    parts = [table[first : first + 7].reset_index(drop=True) for first in range(0, 41, 7)]
+    with pytest.raises(TableError, match="'age', row 32: 'old' is no number"):
+        stream(lambda: parts, make_problem(data={"kinds": {"age": "number"}}), lambda *sides: None)
 
 
 def test_a_split_by_time_is_written_in_order_of_time(tmp_path, monkeypatch):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.errors import TableError, UnreadableError
+from mlworkflow.errors import TableError, UnreadableError, UnwritableError
 from mlworkflow.io import RERUN, replacing
 from mlworkflow.reading import as_word
 
@@ -28,11 +28,17 @@ def read_batches(path: Path, size: int = BATCH) -> Iterator[pd.DataFrame]:
 
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(size) if file.metadata.num_rows else [file.schema_arrow.empty_table()]:
+            for batch in _record_batches(file, size) if file.metadata.num_rows else [file.schema_arrow.empty_table()]:
                 yield batch.to_pandas(date_as_object=False)
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreadableError(path, f"it is not: {reason}", RERUN) from error
+
+
+def _record_batches(file: Any, size: int) -> Iterator[Any]:
+    """Yield the rows of an open file group by group: pyarrow keeps all groups that one reader has read."""
+    for group in range(file.metadata.num_row_groups):
+        yield from file.iter_batches(size, row_groups=[group])
 
 
 @contextmanager
@@ -43,20 +49,20 @@ def writing(path: Path) -> Iterator[Writer]:
         UnwritableError: the disk is full, the folder is read-only, ...
     """
     with replacing(path) as temporary:
-        writer = Writer(temporary)
+        writer = Writer(temporary, path)
         try:
             yield writer
             writer.finish()
         finally:
-            writer.close()
             writer.forget()
 
 
 class Writer:
     """Takes batches of rows with the same columns; a type that turns out too narrow is widened in the end."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, told: Path) -> None:
         self.path, self.rows = path, 0
+        self.told = told  # the name of the file in errors
         self.order_by: str | None = None  # a column that all rows are sorted by in the end
         self._columns: Any = None  # the pyarrow schema that holds all batches so far
         self._parts: list[Path] = []  # files with narrower types
@@ -67,7 +73,14 @@ class Writer:
 
         Raises:
             TableError: the columns are not those of the rows before, or hold what no column of a table can.
+            UnwritableError: the disk is full, ...
         """
+        try:
+            self._write(rows)
+        except OSError as error:  # here, as several files may be written at once
+            raise UnwritableError(self.told, error) from error
+
+    def _write(self, rows: pd.DataFrame) -> None:
         import pyarrow.parquet as pq
 
         made = arrow_table(rows)
@@ -99,7 +112,7 @@ class Writer:
             self._open = pq.ParquetWriter(self.path, self._columns)
             for part in self._parts:
                 with pq.ParquetFile(part) as file:
-                    for batch in file.iter_batches(BATCH):
+                    for batch in _record_batches(file, BATCH):
                         self._open.write_batch(batch.cast(self._columns))
         self.close()
         if self.order_by is not None:
@@ -108,13 +121,16 @@ class Writer:
     def close(self) -> None:
         """Close what is open."""
         if self._open is not None:
-            self._open.close()
-            self._open = None
+            left, self._open = self._open, None
+            left.close()
 
     def forget(self) -> None:
-        """Remove the parts."""
+        """Close what a failure left open, and remove the parts."""
+        with suppress(OSError):
+            self.close()
         for part in self._parts:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
 
 
 def _sort(path: Path, name: str) -> None:

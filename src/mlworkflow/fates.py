@@ -90,11 +90,11 @@ def named(positions: Iterable[int]) -> list[str]:
 
 def _again(prints: np.ndarray, among: np.ndarray, stays: str = "first") -> np.ndarray:
     """Return an (n,) bool: True for rows of `among` whose (n, 2) fingerprint another one has, that stays."""
-    import pandas as pd
-
+    rows = np.flatnonzero(among)
+    order = rows[np.lexsort(prints[rows].T)]  # sorting takes a third of the memory of a table of hashes
+    same = (prints[order[1:]] == prints[order[:-1]]).all(axis=1)
     again = np.zeros(len(prints), dtype=bool)
-    chosen = pd.DataFrame({"one": prints[among, 0], "two": prints[among, 1]})
-    again[among] = chosen.duplicated(keep="last" if stays == "last" else "first").to_numpy()
+    again[order[:-1][same] if stays == "last" else order[1:][same]] = True
     return again
 
 

@@ -31,7 +31,9 @@ def words(values: pd.Series, blanks: Sequence[str] = ()) -> pd.Series:
 
     if pd.api.types.is_object_dtype(values) and pd.api.types.infer_dtype(values, skipna=True) in ("string", "empty"):
         values = values.astype("str")
-    if isinstance(values.dtype, pd.StringDtype) or pd.api.types.is_numeric_dtype(values):
+    if isinstance(values.dtype, pd.StringDtype):
+        return _known(values.astype("str"), blanks)
+    if pd.api.types.is_numeric_dtype(values):
         codes, uniques = pd.factorize(values)
         known = _known(_spelt_out(uniques), blanks)
         return pd.Series(known.array.take(codes, allow_fill=True), index=values.index)
@@ -40,12 +42,10 @@ def words(values: pd.Series, blanks: Sequence[str] = ()) -> pd.Series:
 
 
 def _spelt_out(values: Any) -> pd.Series:
-    """Return an index or array of words or numbers, none of them missing, as words."""
+    """Return an index or array of numbers, none of them missing, as words."""
     import pandas as pd
     import pyarrow as pa
 
-    if pd.api.types.is_string_dtype(values):
-        return pd.Series(values, dtype="str")
     if pd.api.types.is_integer_dtype(values):
         return pd.Series(pa.array(values).cast(pa.large_string()).to_pandas(), dtype="str")
     return pd.Series([as_word(value) for value in values.tolist()], dtype="str")
