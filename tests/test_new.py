@@ -166,10 +166,10 @@ def test_a_dry_run_and_a_wrong_name_write_nothing(shop):
 
 @pytest.mark.xdist_group("new")
 def test_what_hydra_cannot_compose_is_refused_and_nothing_is_written(shop):
-    orders().rename(columns={"paid": "${paid}"}).to_csv(shop / "odd.csv", index=False)
+    orders().rename(columns={"returned": "${returned}"}).to_csv(shop / "odd.csv", index=False)
     before = changes(shop)
-    said = run(shop, "mlworkflow", "new", "odd", "--data", "odd.csv", "--target", "returned", code=1)
-    assert "${paid}" in said
+    said = run(shop, "mlworkflow", "new", "odd", "--data", "odd.csv", "--target", "${returned}", code=1)
+    assert "returned" in said
     assert changes(shop) == before
 
 
