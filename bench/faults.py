@@ -20,13 +20,13 @@ import numpy as np
 from bench import planted
 from bench.planted import Case, embedded, orders
 
-from mlworkflow.arrivals import arrivals
-from mlworkflow.drift import drift
-from mlworkflow.explore import explore, test_side
-from mlworkflow.findings import Finding
-from mlworkflow.prepare import prepare
-from mlworkflow.profile import profile
-from mlworkflow.schema import cast
+from mlworkflow.exploring.arrivals import arrivals
+from mlworkflow.exploring.explore import explore, test_side
+from mlworkflow.exploring.findings import Finding
+from mlworkflow.preparing.prepare import prepare
+from mlworkflow.rows.profile import profile
+from mlworkflow.rows.schema import cast
+from mlworkflow.serving.drift import drift
 
 EACH = 10  # cases a fault
 TRUE = {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlworkflow.problem import Problem
+from mlworkflow.core.problem import Problem
 from mlworkflow.sources import TARGETS, bundled
 
 TASKS = {"breast_cancer": "binary", "wine": "multiclass", "digits": "multiclass", "diabetes": "regression"}

@@ -12,9 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 from xgboost import XGBClassifier, XGBRegressor
 
-from mlworkflow import io, metrics, paths
-from mlworkflow.metrics import Scored
-from mlworkflow.schema import Schema
+from mlworkflow.core import io, paths
+from mlworkflow.measures import metrics
+from mlworkflow.measures.metrics import Scored
+from mlworkflow.rows.schema import Schema
 
 
 def inputs(table: pd.DataFrame, schema: Schema) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlworkflow.batches import BATCH, writing
+from mlworkflow.rows.batches import BATCH, writing
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("collect", "prepare", "featurize")
@@ -30,7 +30,7 @@ question: How large may a table be?
 asked_by: the benchmark
 task: binary
 snapshot: {SOURCE}
-source: {{_target_: mlworkflow.batches.read_batches, path: {SOURCE}}}
+source: {{_target_: mlworkflow.rows.batches.read_batches, path: {SOURCE}}}
 data: {{target: y, positive: "1", key: [id], ranges: {{x0: [-4, 4]}}}}
 contract: {{x1: {{kind: number}}, c1: {{kind: category}}, d1: {{kind: time}}, id: {{kind: category, unique: false}}}}
 prepare: {{outliers: {{x1: clip}}, spelling: {{c0: {{"C 0": c0}}}}}}

@@ -15,7 +15,7 @@ os.environ.update(FIXED)  # before NumPy is imported: tests compute as the stage
 import pandas as pd
 import pytest
 
-from mlworkflow.problem import Problem
+from mlworkflow.core.problem import Problem
 
 QUESTION = {
     "name": "churn",

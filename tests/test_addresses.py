@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlworkflow.addresses import censored, form_of, without_secrets
+from mlworkflow.origins.addresses import censored, form_of, without_secrets
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
-from mlworkflow import api
-from mlworkflow.errors import ProjectError
-from mlworkflow.problem import Api
-from mlworkflow.tables import read_rows
+from mlworkflow.core.errors import ProjectError
+from mlworkflow.core.problem import Api
+from mlworkflow.files.tables import read_rows
+from mlworkflow.origins import api
 from tests import servers
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow.arrivals import arrivals
-from mlworkflow.drift import drift
-from mlworkflow.findings import Finding
-from mlworkflow.profile import profile
+from mlworkflow.exploring.arrivals import arrivals
+from mlworkflow.exploring.findings import Finding
+from mlworkflow.rows.profile import profile
+from mlworkflow.serving.drift import drift
 from tests.test_findings import people, schema_of
 
 NEW = people().sample(frac=0.5, random_state=0).reset_index(drop=True)

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mlworkflow.associations import correlations, nearest_classes, stability_index, strength
-from mlworkflow.schema import Column, Schema
+from mlworkflow.exploring.associations import correlations, nearest_classes, stability_index, strength
+from mlworkflow.rows.schema import Column, Schema
 
 DRAW = np.random.default_rng(0)
 NUMBERS = pd.Series(DRAW.normal(size=300))

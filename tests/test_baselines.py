@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow.baselines import SIMPLEST_FIRST, existing, ladder
-from mlworkflow.crossval import fit, predict, rows_of
-from mlworkflow.metrics import METRICS, score
-from mlworkflow.problem import Problem
-from mlworkflow.schema import Column, Schema
+from mlworkflow.core.problem import Problem
+from mlworkflow.learning.baselines import SIMPLEST_FIRST, existing, ladder
+from mlworkflow.learning.crossval import fit, predict, rows_of
+from mlworkflow.measures.metrics import METRICS, score
+from mlworkflow.rows.schema import Column, Schema
 from mlworkflow.stages.baseline import as_metrics, climb
 from tests.conftest import make_problem
 from tests.test_models import table

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow import batches, paths
-from mlworkflow.batches import read_batches, writing
-from mlworkflow.errors import TableError, UnreadableError
-from mlworkflow.prepare import prepare, stream
+from mlworkflow.core import paths
+from mlworkflow.core.errors import TableError, UnreadableError
+from mlworkflow.preparing.prepare import prepare, stream
+from mlworkflow.rows import batches
+from mlworkflow.rows.batches import read_batches, writing
 from mlworkflow.stages import collect, featurize
 from mlworkflow.stages import prepare as prepare_stage
 from tests.conftest import make_problem

@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 import yaml
 
-from mlworkflow import best
-from mlworkflow.bundle import load
 from mlworkflow.churn import stream
-from mlworkflow.crossval import fit, predict, rows_of
+from mlworkflow.core.problem import Problem
 from mlworkflow.features import add_features, build
-from mlworkflow.metrics import Scored
-from mlworkflow.models import pipeline
-from mlworkflow.prepare import prepare
-from mlworkflow.problem import Problem
-from mlworkflow.schema import Schema, infer
+from mlworkflow.judging import best
+from mlworkflow.learning.crossval import fit, predict, rows_of
+from mlworkflow.learning.models import pipeline
+from mlworkflow.measures.metrics import Scored
+from mlworkflow.preparing.prepare import prepare
+from mlworkflow.rows.schema import Schema, infer
+from mlworkflow.serving.bundle import load
 from mlworkflow.stages.collect import mistakes
 from mlworkflow.stages.featurize import featurize
 from tests.conftest import ROOT, make_problem

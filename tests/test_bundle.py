@@ -10,16 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow import bundle as bundles
-from mlworkflow import io, modelfile, paths
-from mlworkflow.bundle import check_features, load, possible, read, replacing_folder
-from mlworkflow.crossval import fit, rows_of
-from mlworkflow.errors import ConfError, DamagedBundleError, TableError, UnreadableError, UnwritableError
+from mlworkflow.core import io, paths
+from mlworkflow.core.errors import ConfError, DamagedBundleError, TableError, UnreadableError, UnwritableError
+from mlworkflow.core.params import Model, Monitor, Sections
 from mlworkflow.features import build
-from mlworkflow.models import inputs, pipeline, probabilities
-from mlworkflow.params import Model, Monitor, Sections
-from mlworkflow.prepare import prepare
-from mlworkflow.schema import Column, Schema
+from mlworkflow.learning import modelfile
+from mlworkflow.learning.crossval import fit, rows_of
+from mlworkflow.learning.models import inputs, pipeline, probabilities
+from mlworkflow.preparing.prepare import prepare
+from mlworkflow.rows.schema import Column, Schema
+from mlworkflow.serving import bundle as bundles
+from mlworkflow.serving.bundle import check_features, load, possible, read, replacing_folder
 from mlworkflow.stages import featurize, monitor, package
 from tests.conftest import make_problem
 
@@ -274,7 +275,7 @@ def test_no_manifest_and_no_folder_are_told_apart(made):
         load(Path("nowhere"))
 
 
-@pytest.mark.parametrize("target", ["os.system", "mlworkflow.io.write_text", "mlworkflow.features.np.load"])
+@pytest.mark.parametrize("target", ["os.system", "mlworkflow.core.io.write_text", "mlworkflow.features.np.load"])
 def test_a_feature_that_is_other_code_is_neither_packed_nor_loaded(target):
     with pytest.raises(ConfError, match=f"{target} is no class of"):
         check_features([{"_target_": "mlworkflow.features.Bins", "edges": [{"_target_": target}]}])

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlworkflow import charts
+from mlworkflow.pages import charts
 
 HOSTILE = '<b>a & "b"</b>'
 RISING = np.linspace(0, 1, 50)

@@ -12,7 +12,7 @@ import pytest
 
 from mlworkflow import blemishes
 from mlworkflow.churn import CONTRACTS, PLANS, REGIONS, TONES, batches, month, stream
-from mlworkflow.errors import ConfError
+from mlworkflow.core.errors import ConfError
 from tests.conftest import ROOT
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from mlworkflow.errors import ConfError, TableError, UnreadableError
+from mlworkflow.core.errors import ConfError, TableError, UnreadableError
 from mlworkflow.sources import TARGETS, bundled
 from mlworkflow.stages.collect import collect, mistakes
 from tests.conftest import make_problem

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlworkflow.compare import Difference, paired
-from mlworkflow.metrics import Scored, score
+from mlworkflow.measures.compare import Difference, paired
+from mlworkflow.measures.metrics import Scored, score
 
 
 def model(seed: int, n: int = 200, skill: float = 1.0, noise: int = 0) -> Scored:
@@ -42,7 +42,7 @@ def test_a_model_does_not_beat_itself() -> None:
 
 
 def test_the_same_rows_make_a_difference_sharper_than_two_intervals() -> None:
-    from mlworkflow.intervals import intervals
+    from mlworkflow.measures.intervals import intervals
 
     one = model(0, skill=1.0, noise=1)
     assert one.probabilities is not None

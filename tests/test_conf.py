@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlworkflow import conf, conffiles, paths
-from mlworkflow.errors import ConfError, StaleParamsError
-from mlworkflow.mistakes import validate
-from mlworkflow.params import family
+from mlworkflow.config import conf, conffiles
+from mlworkflow.config.mistakes import validate
+from mlworkflow.core import paths
+from mlworkflow.core.errors import ConfError, StaleParamsError
+from mlworkflow.core.params import family
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / paths.CONF).rglob("*.yaml"))

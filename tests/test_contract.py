@@ -7,10 +7,10 @@ import sys
 import pandas as pd
 import pytest
 
-from mlworkflow import io, paths
-from mlworkflow.contract import Contract, ContractError, propose
-from mlworkflow.errors import ConfError
-from mlworkflow.newrows import check_file
+from mlworkflow.core import io, paths
+from mlworkflow.core.errors import ConfError
+from mlworkflow.preparing.contract import Contract, ContractError, propose
+from mlworkflow.preparing.newrows import check_file
 from mlworkflow.stages.collect import collect
 from tests.conftest import ROOT, make_problem, run
 
@@ -72,7 +72,8 @@ def test_a_missing_column_is_told_with_the_nearest_name_and_a_new_one_is_a_warni
 
 def test_an_empty_contract_checks_nothing_and_costs_no_import():
     code = (
-        "import sys; from tests.conftest import make_problem; from mlworkflow.contract import Contract; import pandas;"
+        "import sys, pandas; from tests.conftest import make_problem;"
+        "from mlworkflow.preparing.contract import Contract;"
         "c = Contract(make_problem()); c.add(pandas.DataFrame({'a': [1]}));"
         "assert (c.violations(), c.warnings(), 'pandera' in sys.modules) == ([], [], False)"
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlworkflow import models
-from mlworkflow.calibration import curve, error, words
-from mlworkflow.crossval import check_folds, pool, predict, rows_of, validate
-from mlworkflow.importance import importance
-from mlworkflow.metrics import Scored
-from mlworkflow.split import folds
+from mlworkflow.judging.calibration import curve, error, words
+from mlworkflow.judging.importance import importance
+from mlworkflow.learning import models
+from mlworkflow.learning.crossval import check_folds, pool, predict, rows_of, validate
+from mlworkflow.measures.metrics import Scored
+from mlworkflow.rows.split import folds
 from mlworkflow.stages.evaluate import fit_words
 from mlworkflow.stages.train import learning_curve
 from tests.test_baselines import problem_of

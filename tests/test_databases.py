@@ -7,10 +7,10 @@ import sqlite3
 import pandas as pd
 import pytest
 
-from mlworkflow import databases
-from mlworkflow.databases import take
-from mlworkflow.errors import ProjectError
-from mlworkflow.tables import read_rows
+from mlworkflow.core.errors import ProjectError
+from mlworkflow.files.tables import read_rows
+from mlworkflow.origins import databases
+from mlworkflow.origins.databases import take
 from tests import servers
 
 pytestmark = pytest.mark.xdist_group("postgres")

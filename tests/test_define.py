@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlworkflow import conf, paths
-from mlworkflow.errors import ConfError, StaleParamsError
-from mlworkflow.params import Sections
-from mlworkflow.problem import Problem
+from mlworkflow.config import conf
+from mlworkflow.core import paths
+from mlworkflow.core.errors import ConfError, StaleParamsError
+from mlworkflow.core.params import Sections
+from mlworkflow.core.problem import Problem
 from mlworkflow.stages import define
 from tests.conftest import make_problem
 from tests.test_conf import change, copy_conf

@@ -6,7 +6,7 @@ import zipfile
 import pandas as pd
 import pytest
 
-from mlworkflow.differences import difference, shorten
+from mlworkflow.checking.differences import difference, shorten
 
 
 def parquet(**columns):

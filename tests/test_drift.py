@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow.drift import column_drift, drift, noise, psi
-from mlworkflow.profile import column_profile, text_profile
+from mlworkflow.rows.profile import column_profile, text_profile
+from mlworkflow.serving.drift import column_drift, drift, noise, psi
 
 
 def normal(size, shift=0.0, seed=0):

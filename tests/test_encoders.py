@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from mlworkflow import modelfile
-from mlworkflow.encoders import BUCKETS, Clip, Flag, Hash, Words
+from mlworkflow.learning import modelfile
+from mlworkflow.learning.encoders import BUCKETS, Clip, Flag, Hash, Words
 
 NOTES = ["parcel came late", "late again, parcel lost", "thank you", "thank you very much", None, "parcel lost"] * 5
 

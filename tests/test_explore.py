@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow import explore, findings, io, paths
-from mlworkflow.prepare import prepare
-from mlworkflow.problem import Data, Split
+from mlworkflow.core import io, paths
+from mlworkflow.core.problem import Data, Split
+from mlworkflow.exploring import explore, findings
+from mlworkflow.preparing.prepare import prepare
 from tests.test_findings import ROWS, coded, found, people, schema_of
 
 HOSTILE = '<b>a & "b"</b>'
@@ -135,7 +136,7 @@ def test_the_stage_writes_the_same_bytes_whatever_locale_clock_and_hash_seed(tmp
     io.write_json(schema.to_dict(), tmp_path / paths.SCHEMA)
     code = (
         "from types import SimpleNamespace as S; from mlworkflow.stages.explore import main;"
-        "from mlworkflow.problem import Data, Split;"
+        "from mlworkflow.core.problem import Data, Split;"
         "main(S(problem=S(name='people', data=Data(key=['age']), split=Split())))"
     )
     env = {

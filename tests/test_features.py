@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow.errors import ConfError
+from mlworkflow.core.errors import ConfError
 from mlworkflow.features import Cycle, DateParts, Elapsed, add_features, build
-from mlworkflow.schema import Column, Schema
+from mlworkflow.rows.schema import Column, Schema
 from mlworkflow.stages.featurize import featurize, featurize_test
 
 SCHEMA = Schema(

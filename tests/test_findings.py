@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow import explore, findings
-from mlworkflow.findings import Finding
-from mlworkflow.schema import Column, Schema
+from mlworkflow.exploring import explore, findings
+from mlworkflow.exploring.findings import Finding
+from mlworkflow.rows.schema import Column, Schema
 
 ROWS = 600
 

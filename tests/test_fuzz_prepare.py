@@ -9,10 +9,10 @@ import pandas as pd
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from mlworkflow.errors import ProjectError
-from mlworkflow.prepare import Prepared, prepare, stream
-from mlworkflow.problem import Problem
-from mlworkflow.split import identity, row_ids
+from mlworkflow.core.errors import ProjectError
+from mlworkflow.core.problem import Problem
+from mlworkflow.preparing.prepare import Prepared, prepare, stream
+from mlworkflow.rows.split import identity, row_ids
 from tests.conftest import make_problem
 
 WORDS = st.sampled_from(

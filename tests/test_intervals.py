@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from mlworkflow import intervals as module
-from mlworkflow.intervals import bca, intervals, percentiles, replicates, resamples_for, weighted, wilson
-from mlworkflow.metrics import METRICS, Scored, metrics_for, score
+from mlworkflow.measures import intervals as module
+from mlworkflow.measures.intervals import bca, intervals, percentiles, replicates, resamples_for, weighted, wilson
+from mlworkflow.measures.metrics import METRICS, Scored, metrics_for, score
 
 
 def binary(n: int, seed: int, apart: float = 1.2) -> Scored:

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import sklearn.metrics as reference
 
-from mlworkflow import metrics
-from mlworkflow.metrics import METRICS, Scored, gain, metrics_for, score, stability
+from mlworkflow.measures import metrics
+from mlworkflow.measures.metrics import METRICS, Scored, gain, metrics_for, score, stability
 
 
 def classified(k: int, n: int = 200, seed: int = 0) -> Scored:
@@ -178,7 +178,9 @@ def test_stability_repeats_with_its_seed_and_leaves_the_pipeline_unfitted() -> N
 
 
 def test_importing_the_names_imports_no_scikit_learn() -> None:
-    code = f"import sys; sys.path[:0] = {sys.path!r}; import mlworkflow.metrics; print('sklearn' in sys.modules)"
+    code = (
+        f"import sys; sys.path[:0] = {sys.path!r}; import mlworkflow.measures.metrics; print('sklearn' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mlworkflow import conf
-from mlworkflow.errors import ConfError
-from mlworkflow.mistakes import file_mistakes, validate
+from mlworkflow.config import conf
+from mlworkflow.config.mistakes import file_mistakes, validate
+from mlworkflow.core.errors import ConfError
 from tests.test_conf import change, copy_conf
 
 

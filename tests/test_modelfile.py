@@ -20,8 +20,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from xgboost import XGBClassifier, XGBRegressor
 
-from mlworkflow import modelfile
-from mlworkflow.errors import ProjectError, UnreadableError, UntrustedModelError
+from mlworkflow.core.errors import ProjectError, UnreadableError, UntrustedModelError
+from mlworkflow.learning import modelfile
 
 MODELS = [
     RandomForestClassifier(10, random_state=0),

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow import conf, metrics, modelfile, models
-from mlworkflow.crossval import check_folds, fit, pool, predict, rows_of
-from mlworkflow.errors import ConfError, TableError
-from mlworkflow.params import Model
-from mlworkflow.schema import Column, Schema
+from mlworkflow.config import conf
+from mlworkflow.core.errors import ConfError, TableError
+from mlworkflow.core.params import Model
+from mlworkflow.learning import modelfile, models
+from mlworkflow.learning.crossval import check_folds, fit, pool, predict, rows_of
+from mlworkflow.measures import metrics
+from mlworkflow.rows.schema import Column, Schema
 from tests.conftest import ROOT
 
 FAMILIES = {

@@ -12,11 +12,11 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from mlworkflow.errors import ProjectError
+from mlworkflow.core.errors import ProjectError
+from mlworkflow.core.problem import Origin, Problem
 from mlworkflow.new.asked import Asked
 from mlworkflow.new.make import make
-from mlworkflow.problem import Origin, Problem
-from mlworkflow.snapshots import Snapshot
+from mlworkflow.origins.snapshots import Snapshot
 from tests.conftest import copy_project, run
 
 SNAPSHOT = Snapshot(

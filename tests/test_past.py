@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlworkflow.past import Lag, Rolling, columns, history, look_back
+from mlworkflow.rows.past import Lag, Rolling, columns, history, look_back
 
 ROWS = pd.DataFrame(
     {

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlworkflow import paths, upkeep, wiring
+from mlworkflow.checking import upkeep, wiring
+from mlworkflow.core import paths
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = yaml.safe_load((ROOT / paths.PIPELINE).read_text(encoding="utf-8"))
@@ -36,23 +37,23 @@ def test_the_deps_on_code_are_the_real_imports(copy):
 
 
 def test_an_import_that_dvc_yaml_lacks_is_found(copy):
-    with (copy / "src/mlworkflow/split.py").open("a") as file:
+    with (copy / "src/mlworkflow/rows/split.py").open("a") as file:
         file.write("\n\ndef late() -> None:\n    from mlworkflow import summary\n")
     assert "prepare: add the dep src/mlworkflow/summary.py" in mistakes(copy)
 
 
 def test_an_import_for_types_alone_is_no_dep(copy):
-    with (copy / "src/mlworkflow/split.py").open("a") as file:
+    with (copy / "src/mlworkflow/rows/split.py").open("a") as file:
         file.write("\n\nif TYPE_CHECKING:\n    from mlworkflow import summary\n")
     assert mistakes(copy) == []
 
 
 def test_a_dep_that_nothing_uses_is_found(copy):
-    text = (copy / "dvc.yaml").read_text().replace("- src/mlworkflow/split.py", "- src/mlworkflow/cli.py", 1)
+    text = (copy / "dvc.yaml").read_text().replace("- src/mlworkflow/rows\n", "- src/mlworkflow/cli.py\n", 1)
     (copy / "dvc.yaml").write_text(text)
     found = mistakes(copy)
     assert any(line.endswith("remove the dep src/mlworkflow/cli.py, nothing there uses it") for line in found)
-    assert any(line.endswith("add the dep src/mlworkflow/split.py") for line in found)
+    assert any(line.endswith("add the dep src/mlworkflow/rows") for line in found)
 
 
 def test_a_module_that_only_a_config_names_is_a_dep(copy):
@@ -64,7 +65,7 @@ def test_a_module_that_only_a_config_names_is_a_dep(copy):
 
 
 def test_rewiring_mends_what_is_wrong_and_keeps_the_comments(copy):
-    with (copy / "src/mlworkflow/split.py").open("a") as file:
+    with (copy / "src/mlworkflow/rows/split.py").open("a") as file:
         file.write("\n\ndef late() -> None:\n    from mlworkflow import summary\n")
     wiring.rewire(copy, upkeep.configs())
     assert mistakes(copy) == []

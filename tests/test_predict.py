@@ -6,11 +6,11 @@ import shutil
 import pandas as pd
 import pytest
 
-from mlworkflow import io, paths
-from mlworkflow.bundle import load
-from mlworkflow.errors import DamagedBundleError, TableError, UnreadableError
-from mlworkflow.predict import predict
-from mlworkflow.tables import read_rows
+from mlworkflow.core import io, paths
+from mlworkflow.core.errors import DamagedBundleError, TableError, UnreadableError
+from mlworkflow.files.tables import read_rows
+from mlworkflow.serving.bundle import load
+from mlworkflow.serving.predict import predict
 from tests.test_bundle import customers, make, question
 
 

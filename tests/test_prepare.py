@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from mlworkflow.errors import TableError
-from mlworkflow.prepare import prepare
-from mlworkflow.split import unit_hash
+from mlworkflow.core.errors import TableError
+from mlworkflow.preparing.prepare import prepare
+from mlworkflow.rows.split import unit_hash
 from tests.conftest import make_problem
 
 

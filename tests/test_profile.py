@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow.profile import MOST_SHOWN, bin_counts, bin_edges, column_profile, profile
-from mlworkflow.schema import Column, Schema
+from mlworkflow.rows.profile import MOST_SHOWN, bin_counts, bin_edges, column_profile, profile
+from mlworkflow.rows.schema import Column, Schema
 
 SCHEMA = Schema(
     "binary",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlworkflow.question import problem_mistakes
+from mlworkflow.config.question import problem_mistakes
 from tests.conftest import make_problem
 
 CLUSTERS = {"task": "clustering", "clusters": 3, "metrics": {"primary": "silhouette", "also": []}}

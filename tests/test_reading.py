@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow.errors import ConfError
-from mlworkflow.reading import dates, numbers, spelt, words
-from mlworkflow.schema import Schema, cast, infer
+from mlworkflow.core.errors import ConfError
+from mlworkflow.rows.reading import dates, numbers, spelt, words
+from mlworkflow.rows.schema import Schema, cast, infer
 from tests.conftest import make_problem
 
 

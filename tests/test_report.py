@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow import io, paths, report
-from mlworkflow.problem import Problem
-from mlworkflow.schema import Column
-from mlworkflow.templates import number, percent, score
+from mlworkflow import report
+from mlworkflow.core import io, paths
+from mlworkflow.core.problem import Problem
+from mlworkflow.pages.templates import number, percent, score
+from mlworkflow.rows.schema import Column
 
 PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse", "clustering": "silhouette"}
 CLASSES = {"binary": ["no", "yes"], "multiclass": ["red", "green", "blue"], "regression": [], "clustering": []}
@@ -311,7 +312,7 @@ def test_what_a_run_does_not_have_is_left_out() -> None:
 def test_the_stage_writes_the_same_bytes_whatever_home_locale_and_clock(tmp_path: Path) -> None:
     write_files(facts("binary"), tmp_path)
     code = (
-        "import yaml; from mlworkflow.params import Sections; from mlworkflow.stages.report import main;"
+        "import yaml; from mlworkflow.core.params import Sections; from mlworkflow.stages.report import main;"
         "main(Sections('report', [], yaml.safe_load(open('params.yaml', encoding='utf-8'))))"
     )
     (tmp_path / "matplotlibrc").write_text("axes.xmargin: 0.4\n")

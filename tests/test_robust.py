@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlworkflow import io
-from mlworkflow.errors import UnreadableError, UnwritableError
+from mlworkflow.core import io
+from mlworkflow.core.errors import UnreadableError, UnwritableError
 from tests.conftest import ROOT, environment, run
 
 pytestmark = pytest.mark.xdist_group("robust")

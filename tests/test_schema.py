@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow.errors import TableError
-from mlworkflow.schema import Schema, cast, codes, describe, infer
+from mlworkflow.core.errors import TableError
+from mlworkflow.rows.schema import Schema, cast, codes, describe, infer
 from tests.conftest import make_problem
 
 

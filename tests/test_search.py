@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlworkflow.problem import Stopping
-from mlworkflow.search import SearchFailedError, best_of, search, table
+from mlworkflow.core.problem import Stopping
+from mlworkflow.learning.search import SearchFailedError, best_of, search, table
 
 
 def bowl(parameters: dict) -> tuple[float, float]:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow import slices as module
-from mlworkflow.metrics import Scored, score
-from mlworkflow.slices import COLUMNS, slices
+from mlworkflow.judging import slices as module
+from mlworkflow.judging.slices import COLUMNS, slices
+from mlworkflow.measures.metrics import Scored, score
 
 
 def scored(n: int = 400) -> Scored:

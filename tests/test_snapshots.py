@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlworkflow import api, downloads, snapshots
-from mlworkflow.errors import ProjectError
-from mlworkflow.problem import Api
-from mlworkflow.snapshots import refresh, retake, take
-from mlworkflow.tables import read_rows
+from mlworkflow.core.errors import ProjectError
+from mlworkflow.core.problem import Api
+from mlworkflow.files.tables import read_rows
+from mlworkflow.origins import api, downloads, snapshots
+from mlworkflow.origins.snapshots import refresh, retake, take
 from tests import servers
 from tests.conftest import make_problem
 
@@ -71,7 +71,7 @@ def test_a_file_is_copied_and_versioned_and_taken_anew_when_it_changed(root):
     conf.write_text('name: crm\norigin: {address: in put/crm.CSV, taken: "2020-01-01T00:00:00Z"}\n')
     problem = make_problem(name="crm", snapshot=snapshot.path, source=snapshot.source, origin=snapshot.origin)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mlworkflow.conf.compose", lambda _: {"problem": problem.model_dump(by_alias=True)})
+        patch.setattr("mlworkflow.config.conf.compose", lambda _: {"problem": problem.model_dump(by_alias=True)})
         assert "nothing new" in refresh("crm", said.append)
         assert "2020" in conf.read_text()
         Path("in put/crm.CSV").write_text("a,b\n1,2\n")
@@ -173,7 +173,7 @@ def test_a_database_an_api_and_a_function_are_taken_and_taken_anew(root, server,
 
 def test_a_password_is_not_kept(root, unversioned, monkeypatch):
     monkeypatch.setattr(
-        "mlworkflow.databases.take", lambda address, query, out: pd.DataFrame({"a": [1]}).to_parquet(out)
+        "mlworkflow.origins.databases.take", lambda address, query, out: pd.DataFrame({"a": [1]}).to_parquet(out)
     )
     said: list[str] = []
     snapshot = take("postgresql://me:s3cret@host/db", "base", query="select 1", say=said.append)

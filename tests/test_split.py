@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow.errors import TableError
-from mlworkflow.problem import Data, Split
-from mlworkflow.split import fingerprints, folds, is_test, row_ids, unit_hash
+from mlworkflow.core.errors import TableError
+from mlworkflow.core.problem import Data, Split
+from mlworkflow.rows.split import fingerprints, folds, is_test, row_ids, unit_hash
 
 
 def rows(count: int, seed: int = 0) -> pd.DataFrame:

@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from mlworkflow import tables
-from mlworkflow.errors import ProjectError, TableError, UnreadableError
+from mlworkflow.core.errors import ProjectError, TableError, UnreadableError
+from mlworkflow.files import tables
+from mlworkflow.files.tables import batches, read_rows, sniff
 from mlworkflow.sources import file
-from mlworkflow.tables import batches, read_rows, sniff
 
 
 @pytest.fixture
@@ -264,7 +264,7 @@ def test_batches_are_of_a_constant_number_of_rows_and_have_the_same_columns(writ
 
 
 def test_a_large_file_is_read_block_by_block(write, monkeypatch):
-    monkeypatch.setattr("mlworkflow.delimited.BLOCK", 64)
+    monkeypatch.setattr("mlworkflow.files.delimited.BLOCK", 64)
     path = write("a,b\n" + '1,"x\ny"\n' * 100)
     assert len(read_rows(path)) == 100
     with pytest.raises(ProjectError, match="row 100 has a quote"):

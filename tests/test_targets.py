@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlworkflow.targets import target_mistakes
+from mlworkflow.config.targets import target_mistakes
 
 LINEAR = "sklearn.linear_model.LogisticRegression"
 SLIPS = {

@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from mlworkflow import worth
-from mlworkflow.metrics import Scored
-from mlworkflow.problem import Value
-from mlworkflow.threshold import Threshold, choose
+from mlworkflow.core.problem import Value
+from mlworkflow.learning.threshold import Threshold, choose
+from mlworkflow.measures import worth
+from mlworkflow.measures.metrics import Scored
 
 CLASSES = ["no", "yes"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from mlworkflow.errors import ConfError
-from mlworkflow.prepare import prepare
-from mlworkflow.schema import MOST_CATEGORIES, Column, Schema
-from mlworkflow.treatments import MOST_ONE_HOT, decide
+from mlworkflow.core.errors import ConfError
+from mlworkflow.preparing.prepare import prepare
+from mlworkflow.rows.schema import MOST_CATEGORIES, Column, Schema
+from mlworkflow.rows.treatments import MOST_ONE_HOT, decide
 from tests.conftest import make_problem
 
 

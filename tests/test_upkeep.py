@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from mlworkflow import upkeep
-from mlworkflow.upkeep import NotCurrentError
+from mlworkflow.checking import upkeep
+from mlworkflow.checking.upkeep import NotCurrentError
 from tests.conftest import ROOT, run
 
 
@@ -39,7 +39,7 @@ def test_all_that_is_stale_is_told_at_once_with_what_to_type(copy):
         (copy / "pyproject.toml").read_text().replace('"jinja2', '"tabulate",\n  "jinja2')
     )
     (copy / "metrics/cv.json").write_text((copy / "metrics/cv.json").read_text().replace("0.9", "0.8"))
-    with (copy / "src/mlworkflow/split.py").open("a") as file:
+    with (copy / "src/mlworkflow/rows/split.py").open("a") as file:
         file.write("\n\ndef late() -> None:\n    from mlworkflow import summary\n")
     with pytest.raises(NotCurrentError) as told:
         upkeep.check()

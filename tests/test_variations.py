@@ -2,8 +2,8 @@
 
 import pytest
 
-from mlworkflow.errors import ProjectError
-from mlworkflow.variations import chosen, together, variations
+from mlworkflow.checking.variations import chosen, together, variations
+from mlworkflow.core.errors import ProjectError
 
 
 def test_together_holds_every_variation():

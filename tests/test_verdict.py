@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlworkflow.verdict import BETTER, NO_BETTER, Facts, decision
+from mlworkflow.judging.verdict import BETTER, NO_BETTER, Facts, decision
 from tests.conftest import make_problem
 
 LADDER = {

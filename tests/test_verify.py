@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlworkflow.recorded import RevisionError
-from mlworkflow.variations import Variation, variations
-from mlworkflow.verify import Outcome, table_of, verify
+from mlworkflow.checking.recorded import RevisionError
+from mlworkflow.checking.variations import Variation, variations
+from mlworkflow.checking.verify import Outcome, table_of, verify
 
 STAGES = {
     "copy": (
@@ -164,7 +164,7 @@ def test_each_variation_really_varies(tmp_path, monkeypatch):
     for name in ("PYTHONHASHSEED", "OMP_NUM_THREADS", "LC_ALL", "TZ"):
         monkeypatch.delenv(name, raising=False)
     folder = project(tmp_path / "p", plain=("source.txt", "out", code))
-    monkeypatch.setattr("mlworkflow.recorded.MOST_FILES", 20)
+    monkeypatch.setattr("mlworkflow.checking.recorded.MOST_FILES", 20)
     found, said = run(folder, vary=["together"])
     assert found == 1
     wanted = ["PYTHONHASHSEED", "OMP_NUM_THREADS", "LC_ALL", "TZ", "path", "home", "umask"]
@@ -290,7 +290,7 @@ def test_a_folder_without_git_a_commit_or_a_lock_is_told(tmp_path):
 
 def test_a_variation_that_this_machine_lacks_is_skipped_in_words(steady, monkeypatch):
     absent = {"clock": Variation("clock", needs="libfaketime is not installed")}
-    monkeypatch.setattr("mlworkflow.variations.variations", lambda: absent)
+    monkeypatch.setattr("mlworkflow.checking.variations.variations", lambda: absent)
     code, said = run(steady, vary=["clock"])
     assert (code, said) == (0, "clock: skipped: libfaketime is not installed")
 
@@ -306,7 +306,8 @@ def test_temporary_folders_are_removed_and_children_end_with_it(tmp_path):
     folder = project(tmp_path / "p", plain=("source.txt", "a.txt", code))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    code = "import sys; from pathlib import Path; from mlworkflow.verify import verify; verify(root=Path(sys.argv[1]))"
+    code = "import sys; from pathlib import Path; from mlworkflow.checking.verify import verify; "
+    code += "verify(root=Path(sys.argv[1]))"
     before = environment() | {"TMPDIR": str(scratch), "PYTHONPATH": str(Path("src").resolve())}
     process = subprocess.Popen([sys.executable, "-c", code, str(folder)], env=before, stdout=subprocess.PIPE)
     deadline = time.monotonic() + 30

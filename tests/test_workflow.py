@@ -133,7 +133,7 @@ def test_a_params_file_edited_by_hand_stops_the_run(project):
 
 def test_every_output_is_the_same_to_the_bit_in_another_place_time_and_locale(project):
     """Path, TZ, locale, umask, hash seed, HOME, threads and clock are all changed at once."""
-    code = "import sys; from mlworkflow.verify import verify; sys.exit(verify('HEAD', vary=['together']))"
+    code = "import sys; from mlworkflow.checking.verify import verify; sys.exit(verify('HEAD', vary=['together']))"
     said = run(project, sys.executable, "-c", code)
     assert "identical" in said
     assert "differ" not in said

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlworkflow.metrics import Scored
-from mlworkflow.problem import Value
-from mlworkflow.worth import against, outcome_table, per_row, total
+from mlworkflow.core.problem import Value
+from mlworkflow.measures.metrics import Scored
+from mlworkflow.measures.worth import against, outcome_table, per_row, total
 
 VALUE = Value(unit="euro", outcomes={"no": {"yes": -2}, "yes": {"no": -10, "yes": 30}})
 CLASSES = ["no", "yes"]

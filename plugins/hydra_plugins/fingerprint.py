@@ -1,7 +1,7 @@
 """Writes a fingerprint of conf/ into params.yaml: the resolver `${fingerprint:}` of conf/config.yaml.
 
 DVC loads this file (hydra.plugins_path in .dvc/config) whenever it composes, perhaps from an environment without
-mlworkflow: so it imports nothing of it, and mlworkflow.conf loads this same file by its path.
+mlworkflow: so it imports nothing of it, and mlworkflow.config.conf loads this same file by its path.
 """
 
 from __future__ import annotations

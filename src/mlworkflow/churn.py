@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mlworkflow.blemishes import blemish, spelt, words_of
-from mlworkflow.errors import ConfError
+from mlworkflow.core.errors import ConfError
 
 if TYPE_CHECKING:
     import pandas as pd

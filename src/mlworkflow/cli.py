@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlworkflow.errors import ProjectError
+from mlworkflow.core.errors import ProjectError
 
 EPILOG = "Experiments, metrics and plots are DVC's: dvc exp run -S model=xgboost, dvc exp show, dvc metrics diff."
 
@@ -104,9 +104,9 @@ def _add_new(new: argparse.ArgumentParser) -> None:
 
 def _new(arguments: argparse.Namespace, here: Path) -> None:
     """Carry out `mlworkflow new`; a path is meant from where the user stands."""
+    from mlworkflow.core.problem import Api
     from mlworkflow.new import command
     from mlworkflow.new.asked import Asked
-    from mlworkflow.problem import Api
 
     asked = Asked(
         **{name: getattr(arguments, name) for name in Asked.__dataclass_fields__},
@@ -129,27 +129,27 @@ def run(arguments: argparse.Namespace) -> int:
     here = enter_repository()
     name = arguments.command
     if name == "compose":
-        from mlworkflow.conf import compose_command
+        from mlworkflow.config.conf import compose_command
 
         print(compose_command(arguments.overrides, arguments.check))
     elif name == "predict":
-        from mlworkflow import paths
-        from mlworkflow.predict import predict
+        from mlworkflow.core import paths
+        from mlworkflow.serving.predict import predict
 
         bundle = here / arguments.bundle if arguments.bundle else paths.BUNDLE
         print(predict(here / arguments.rows, here / arguments.output, bundle))
     elif name == "new":
         _new(arguments, here)
     elif name == "check" and arguments.file is not None:
-        from mlworkflow.newrows import check_file
+        from mlworkflow.preparing.newrows import check_file
 
         print(check_file(here / arguments.file, arguments.problem))
     elif name == "verify":
-        from mlworkflow.verify import verify
+        from mlworkflow.checking.verify import verify
 
         return verify(arguments.revision, vary=arguments.vary)
     elif name == "snapshot":
-        from mlworkflow.snapshots import refresh
+        from mlworkflow.origins.snapshots import refresh
 
         print(refresh(arguments.name))
     elif name in ("summary", "decide"):
@@ -158,7 +158,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(summary.summary() if name == "summary" else summary.decision())
         return int(bool(getattr(arguments, "check", False)) and not summary.good_enough())
     else:
-        from mlworkflow import upkeep
+        from mlworkflow.checking import upkeep
 
         print(getattr(upkeep, name)())
     return 0

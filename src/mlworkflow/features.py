@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mlworkflow.errors import ConfError, nearest, reason
-from mlworkflow.past import Lag, Rolling, look_back, looking_back
+from mlworkflow.core.errors import ConfError, nearest, reason
+from mlworkflow.rows.past import Lag, Rolling, look_back, looking_back
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlworkflow.problem import Kind
-    from mlworkflow.schema import Schema
+    from mlworkflow.core.problem import Kind
+    from mlworkflow.rows.schema import Schema
 
 __all__ = [
     "Bins", "Cycle", "DateParts", "Difference", "Elapsed", "Feature", "Lag", "Log", "Product", "Ratio", "Rolling",

@@ -10,16 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow import charts
-from mlworkflow.metrics import METRICS
-from mlworkflow.templates import number, plain, render, score, sentence
+from mlworkflow.measures.metrics import METRICS
+from mlworkflow.pages import charts
+from mlworkflow.pages.templates import number, plain, render, score, sentence
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from mlworkflow.problem import Problem
-    from mlworkflow.schema import Column
+    from mlworkflow.core.problem import Problem
+    from mlworkflow.rows.schema import Column
 
 MOST_SLICES = 10
 MOST_COLUMNS = 15

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlworkflow import tables
-from mlworkflow.errors import TableError, UnreadableError, nearest
+from mlworkflow.core.errors import TableError, UnreadableError, nearest
+from mlworkflow.files import tables
 
 if TYPE_CHECKING:
     import pandas as pd

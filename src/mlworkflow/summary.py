@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from mlworkflow import io, metrics, paths
+from mlworkflow.core import io, paths
+from mlworkflow.measures import metrics
 
 WIDTH = 80
 

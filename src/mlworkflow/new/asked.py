@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlworkflow.errors import ProjectError
-from mlworkflow.problem import Task
+from mlworkflow.core.errors import ProjectError
+from mlworkflow.core.problem import Task
 
 
 @dataclass(frozen=True)

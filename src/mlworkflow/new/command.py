@@ -9,16 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow import io, paths, snapshots
-from mlworkflow.conffiles import absent, file_of
-from mlworkflow.errors import ConfError, ProjectError
+from mlworkflow.config.conffiles import absent, file_of
+from mlworkflow.core import io, paths
+from mlworkflow.core.errors import ConfError, ProjectError
 from mlworkflow.new.asked import Asked
 from mlworkflow.new.make import make
+from mlworkflow.origins import snapshots
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlworkflow.snapshots import Snapshot
+    from mlworkflow.origins.snapshots import Snapshot
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 MOST_ROWS = 2_000_000  # of a table are looked at, the first ones
@@ -118,8 +119,8 @@ def _table(source: dict[str, Any]) -> tuple[pd.DataFrame, bool]:
 
 def _demand_composes(name: str) -> None:
     """Demand that Hydra composes the new file: a `${...}` in a column's name would be taken for an interpolation."""
-    from mlworkflow.conf import compose
-    from mlworkflow.mistakes import file_mistakes, validate
+    from mlworkflow.config.conf import compose
+    from mlworkflow.config.mistakes import file_mistakes, validate
 
     if told := absent("problem", name):
         raise ConfError([told], "Nothing was written.")

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlworkflow import kinds
-from mlworkflow.problem import BLANKS, Kind
-from mlworkflow.reading import dates, numbers, words
+from mlworkflow.core.problem import BLANKS, Kind
+from mlworkflow.rows import kinds
+from mlworkflow.rows.reading import dates, numbers, words
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,18 +11,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.errors import ConfError, TableError
+from mlworkflow.core.errors import ConfError, TableError
+from mlworkflow.core.problem import Problem
 from mlworkflow.new import problemfile
 from mlworkflow.new.asked import Asked, Proposal
 from mlworkflow.new.proposal import propose
-from mlworkflow.problem import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlworkflow.findings import Finding
-    from mlworkflow.schema import Column, Schema
-    from mlworkflow.snapshots import Snapshot
+    from mlworkflow.exploring.findings import Finding
+    from mlworkflow.origins.snapshots import Snapshot
+    from mlworkflow.rows.schema import Column, Schema
 
 WIDTH = 80
 MOST_COLUMNS = 40  # told one by one
@@ -50,7 +50,7 @@ def make(table: pd.DataFrame, snapshot: Snapshot, asked: Asked) -> Made:
         TableError: the table cannot carry a problem, or not this one; every reason at once.
     """
     from mlworkflow.new.look import look
-    from mlworkflow.prepare import prepare
+    from mlworkflow.preparing.prepare import prepare
 
     _demand_rows(table)
     columns = look(table)
@@ -103,7 +103,7 @@ def _valid(sections: dict[str, Any]) -> Problem:
     Raises:
         ConfError: a combination of options that the schema of a problem refuses.
     """
-    from mlworkflow.question import problem_mistakes
+    from mlworkflow.config.question import problem_mistakes
 
     problem = Problem.model_validate(sections)
     if found := [told for told in problem_mistakes(problem) if not told.startswith("snapshot")]:
@@ -119,13 +119,13 @@ def _demand_fit(table: pd.DataFrame, problem: Problem) -> None:
 
 
 def _contract(table: pd.DataFrame, problem: Problem) -> dict[str, Any]:
-    from mlworkflow.contract import propose as rules_of
+    from mlworkflow.preparing.contract import propose as rules_of
 
     return {name: rule.model_dump(exclude_defaults=True) for name, rule in rules_of(table, problem).items()}
 
 
 def _findings(raw: pd.DataFrame, train: pd.DataFrame, schema: Schema) -> list[Finding]:
-    from mlworkflow.explore import explore
+    from mlworkflow.exploring.explore import explore
 
     return explore(raw, train, schema)
 

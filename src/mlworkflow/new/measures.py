@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.errors import nearest
-from mlworkflow.metrics import METRICS, metrics_for
+from mlworkflow.core.errors import nearest
+from mlworkflow.core.problem import Task
+from mlworkflow.measures.metrics import METRICS, metrics_for
 from mlworkflow.new.asked import Asked, Proposal, ProposalError, few
 from mlworkflow.new.look import Evidence
-from mlworkflow.problem import Task
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -53,7 +53,7 @@ def text(proposal: Proposal, sections: Mapping[str, Any], note: str) -> str:
 
     Args:
         proposal: for the model and search that the problem chooses.
-        sections: the problem as plain types; see mlworkflow.problem.Problem.
+        sections: the problem as plain types; see mlworkflow.core.problem.Problem.
         note: what stands on the first line.
     """
     lines = [f"# {''.join(sign if sign.isprintable() else ' ' for sign in note)}", "defaults:"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlworkflow.errors import nearest
+from mlworkflow.core.errors import nearest
 from mlworkflow.new.asked import Asked, Proposal, ProposalError, few
 from mlworkflow.new.look import Evidence, named
 from mlworkflow.new.measures import decide_metrics, decide_model, decide_split

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mlworkflow.errors import nearest
+from mlworkflow.core.errors import nearest
+from mlworkflow.core.problem import Task
 from mlworkflow.new.asked import Asked, Proposal, ProposalError, few
 from mlworkflow.new.look import Evidence
-from mlworkflow.problem import Task
 
 POSITIVE = ("yes", "true", "1", "y", "t", "positive", "pos", "1.0")  # words for the class looked for
 MOST_WHOLE_CLASSES = 10  # a target of more different whole numbers is a quantity

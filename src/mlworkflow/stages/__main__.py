@@ -22,8 +22,8 @@ FIXED = {
 
 def run(name: str) -> None:
     """Run the stage `name` with the parameters that dvc.yaml declares for it; keep its seconds untracked."""
-    from mlworkflow import io, paths
-    from mlworkflow.params import Sections
+    from mlworkflow.core import io, paths
+    from mlworkflow.core.params import Sections
 
     started = time.perf_counter()
     pipeline = io.read_yaml(paths.PIPELINE)["stages"][name]
@@ -36,7 +36,7 @@ def run(name: str) -> None:
 def main() -> int:
     """Return 0, or 1 after printing a user's mistake without a traceback."""
     os.environ.update(FIXED)
-    from mlworkflow.errors import ProjectError
+    from mlworkflow.core.errors import ProjectError
 
     name = sys.argv[1]
     try:

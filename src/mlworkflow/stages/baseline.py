@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow import io, metrics, modelfile, paths
-from mlworkflow.baselines import SIMPLEST_FIRST, existing, ladder
-from mlworkflow.crossval import Rows, Validated, fit, relabel, rows_of, validate
-from mlworkflow.params import Sections
-from mlworkflow.schema import Schema
-from mlworkflow.split import folds
+from mlworkflow.core import io, paths
+from mlworkflow.core.params import Sections
+from mlworkflow.learning import modelfile
+from mlworkflow.learning.baselines import SIMPLEST_FIRST, existing, ladder
+from mlworkflow.learning.crossval import Rows, Validated, fit, relabel, rows_of, validate
+from mlworkflow.measures import metrics
+from mlworkflow.rows.schema import Schema
+from mlworkflow.rows.split import folds
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlworkflow.problem import Problem
+    from mlworkflow.core.problem import Problem
 
 
 def climb(

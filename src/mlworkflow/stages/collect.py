@@ -7,17 +7,17 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow import io, paths
-from mlworkflow.batches import writing
-from mlworkflow.contract import Contract, ContractError, batches_of
-from mlworkflow.errors import ConfError, ProjectError, TableError, reason
-from mlworkflow.fitness import Fitness
-from mlworkflow.params import Sections
+from mlworkflow.core import io, paths
+from mlworkflow.core.errors import ConfError, ProjectError, TableError, reason
+from mlworkflow.core.params import Sections
+from mlworkflow.preparing.contract import Contract, ContractError, batches_of
+from mlworkflow.preparing.fitness import Fitness
+from mlworkflow.rows.batches import writing
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlworkflow.problem import Problem
+    from mlworkflow.core.problem import Problem
 
 
 def collect(problem: Problem) -> pd.DataFrame:

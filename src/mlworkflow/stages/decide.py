@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mlworkflow import io, paths
-from mlworkflow.params import Sections
-from mlworkflow.verdict import Facts, decision
+from mlworkflow.core import io, paths
+from mlworkflow.core.params import Sections
+from mlworkflow.judging.verdict import Facts, decision
 
 
 def main(sections: Sections) -> None:

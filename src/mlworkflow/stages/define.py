@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow import conf, io, paths
-from mlworkflow.errors import ConfError
-from mlworkflow.mistakes import MEND, file_mistakes, validate
+from mlworkflow.config import conf
+from mlworkflow.config.mistakes import MEND, file_mistakes, validate
+from mlworkflow.core import io, paths
+from mlworkflow.core.errors import ConfError
 
 if TYPE_CHECKING:
-    from mlworkflow.params import Sections
-    from mlworkflow.problem import Constraints, Problem, Split, Value
+    from mlworkflow.core.params import Sections
+    from mlworkflow.core.problem import Constraints, Problem, Split, Value
 
 TASKS = {
     "binary": "One of two classes",
@@ -116,7 +117,7 @@ def _split(split: Split, key: list[str], group: str | None, time: str | None) ->
 
 def _metrics(problem: Problem) -> list[str]:
     """Return the metrics, the way that is better, and the least gain worth having."""
-    from mlworkflow.metrics import METRICS
+    from mlworkflow.measures.metrics import METRICS
 
     names = problem.metrics.names
     rows = [(name, _better(METRICS[name].greater_is_better), "decides" if name == names[0] else "") for name in names]
@@ -166,7 +167,7 @@ def _reference(problem: Problem) -> list[str]:
 
 def _adequate(problem: Problem) -> list[str]:
     """Return the constraints in words."""
-    from mlworkflow.metrics import METRICS
+    from mlworkflow.measures.metrics import METRICS
 
     limits: Constraints = problem.constraints
     megabytes, milliseconds = limits.largest_model_megabytes, limits.slowest_prediction_milliseconds

@@ -10,23 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow import best, calibration, io, metrics, modelfile, paths, plots, worth
-from mlworkflow.baselines import SIMPLEST_FIRST, existing
-from mlworkflow.compare import Difference, paired
-from mlworkflow.crossval import Rows, predict, relabel, rows_of
-from mlworkflow.importance import importance
-from mlworkflow.intervals import intervals
-from mlworkflow.metrics import Scored
-from mlworkflow.params import Sections
-from mlworkflow.schema import Schema
-from mlworkflow.slices import slices
-from mlworkflow.split import row_ids
-from mlworkflow.threshold import Threshold
+from mlworkflow.core import io, paths
+from mlworkflow.core.params import Sections
+from mlworkflow.judging import best, calibration, plots
+from mlworkflow.judging.importance import importance
+from mlworkflow.judging.slices import slices
+from mlworkflow.learning import modelfile
+from mlworkflow.learning.baselines import SIMPLEST_FIRST, existing
+from mlworkflow.learning.crossval import Rows, predict, relabel, rows_of
+from mlworkflow.learning.threshold import Threshold
+from mlworkflow.measures import metrics, worth
+from mlworkflow.measures.compare import Difference, paired
+from mlworkflow.measures.intervals import intervals
+from mlworkflow.measures.metrics import Scored
+from mlworkflow.rows.schema import Schema
+from mlworkflow.rows.split import row_ids
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlworkflow.problem import Problem, SliceShare
+    from mlworkflow.core.problem import Problem, SliceShare
 
 
 def rungs(

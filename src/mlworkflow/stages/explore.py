@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mlworkflow import explore, io, paths
-from mlworkflow.params import Sections
-from mlworkflow.schema import Schema
+from mlworkflow.core import io, paths
+from mlworkflow.core.params import Sections
+from mlworkflow.exploring import explore
+from mlworkflow.rows.schema import Schema
 
 MOST_ROWS = 1_000_000  # training rows that are looked at; of more, blocks of neighbours, evenly spaced
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlworkflow import io, past, paths
-from mlworkflow.batches import read_batches, writing
+from mlworkflow.core import io, paths
+from mlworkflow.core.params import Sections
 from mlworkflow.features import Feature, add_features, build
-from mlworkflow.params import Sections
-from mlworkflow.schema import Column, Description, Schema
-from mlworkflow.treatments import of_features
+from mlworkflow.rows import past
+from mlworkflow.rows.batches import read_batches, writing
+from mlworkflow.rows.schema import Column, Description, Schema
+from mlworkflow.rows.treatments import of_features
 
 if TYPE_CHECKING:
     import pandas as pd

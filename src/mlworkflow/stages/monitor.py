@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow import io, paths, tables, templates
-from mlworkflow.arrivals import arrivals
-from mlworkflow.bundle import Bundle, load, watched
-from mlworkflow.drift import COLUMNS, drift
-from mlworkflow.errors import ProjectError
-from mlworkflow.params import Monitor, Sections
+from mlworkflow.core import io, paths
+from mlworkflow.core.errors import ProjectError
+from mlworkflow.core.params import Monitor, Sections
+from mlworkflow.exploring.arrivals import arrivals
+from mlworkflow.files import tables
+from mlworkflow.pages import templates
+from mlworkflow.serving.bundle import Bundle, load, watched
+from mlworkflow.serving.drift import COLUMNS, drift
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,14 +7,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow import io, past, paths
-from mlworkflow.bundle import HISTORY, check_features, versions, watched, write
+from mlworkflow.core import io, paths
+from mlworkflow.core.params import Model, Sections, family
+from mlworkflow.core.problem import Problem
 from mlworkflow.features import build
-from mlworkflow.metrics import METRICS
-from mlworkflow.params import Model, Sections, family
-from mlworkflow.problem import Problem
-from mlworkflow.profile import profile
-from mlworkflow.schema import Schema
+from mlworkflow.measures.metrics import METRICS
+from mlworkflow.rows import past
+from mlworkflow.rows.profile import profile
+from mlworkflow.rows.schema import Schema
+from mlworkflow.serving.bundle import HISTORY, check_features, versions, watched, write
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlworkflow import io, paths
-from mlworkflow.batches import read_batches, writing
-from mlworkflow.params import Sections
-from mlworkflow.prepare import stream
+from mlworkflow.core import io, paths
+from mlworkflow.core.params import Sections
+from mlworkflow.preparing.prepare import stream
+from mlworkflow.rows.batches import read_batches, writing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlworkflow import io, paths
-from mlworkflow.params import Sections
+from mlworkflow.core import io, paths
+from mlworkflow.core.params import Sections
 from mlworkflow.report import Facts, page
-from mlworkflow.schema import Schema
+from mlworkflow.rows.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow import io, metrics, modelfile, paths
-from mlworkflow.crossval import Fold, Rows, Validated, fit, predict, rows_of, validate
-from mlworkflow.models import pipeline
-from mlworkflow.params import Sections
-from mlworkflow.schema import Schema
-from mlworkflow.split import folds
+from mlworkflow.core import io, paths
+from mlworkflow.core.params import Sections
+from mlworkflow.learning import modelfile
+from mlworkflow.learning.crossval import Fold, Rows, Validated, fit, predict, rows_of, validate
+from mlworkflow.learning.models import pipeline
+from mlworkflow.measures import metrics
+from mlworkflow.rows.schema import Schema
+from mlworkflow.rows.split import folds
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,18 +6,19 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow import io, metrics, paths
-from mlworkflow.crossval import Rows, check_folds, rows_of
-from mlworkflow.models import pipeline
-from mlworkflow.params import Sections, family
-from mlworkflow.schema import Schema
-from mlworkflow.search import Parameters, Trial, best_of, search, table
-from mlworkflow.split import folds
+from mlworkflow.core import io, paths
+from mlworkflow.core.params import Sections, family
+from mlworkflow.learning.crossval import Rows, check_folds, rows_of
+from mlworkflow.learning.models import pipeline
+from mlworkflow.learning.search import Parameters, Trial, best_of, search, table
+from mlworkflow.measures import metrics
+from mlworkflow.rows.schema import Schema
+from mlworkflow.rows.split import folds
 
 if TYPE_CHECKING:
-    from mlworkflow.crossval import Fold
-    from mlworkflow.params import Model
-    from mlworkflow.problem import Problem
+    from mlworkflow.core.params import Model
+    from mlworkflow.core.problem import Problem
+    from mlworkflow.learning.crossval import Fold
 
 
 def judge(

@@ -1,0 +1,1 @@
+"""Is the repository true to itself: verify, the wiring of dvc.yaml, the lock, the numbers of the README."""

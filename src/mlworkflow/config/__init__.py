@@ -1,0 +1,1 @@
+"""conf/ composed, guarded, and what is wrong in it."""

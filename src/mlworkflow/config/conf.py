@@ -1,0 +1,235 @@
+"""conf/ composed into params.yaml, and params.yaml guarded: it must be the composition of today's conf/ (rule 1).
+
+A map for the next reader:
+
+- compose_text, compose, write_params: what Hydra makes of conf/ and some overrides, byte for byte what DVC writes.
+- compose_command: the same for people, after validate_all has looked at every file of every group.
+- check: is params.yaml the composition of today's conf/? (needs no Hydra, takes milliseconds)
+
+What may be wrong in conf/ is said by mistakes.py; its fingerprint is made by plugins/hydra_plugins/fingerprint.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, get_args
+
+import yaml
+
+from mlworkflow.config.conffiles import (
+    CONFIG,
+    GROUPS,
+    LOADER,
+    absent,
+    choices,
+    content,
+    file_of,
+    fingerprints,
+    names,
+    plugin,
+)
+from mlworkflow.config.mistakes import MEND, file_mistakes, syntax_mistakes, validate
+from mlworkflow.core import io, paths
+from mlworkflow.core.errors import ConfError, StaleParamsError, UnreadableError
+from mlworkflow.core.params import family
+from mlworkflow.core.problem import Task
+
+
+def compose_text(overrides: Sequence[str] = ()) -> str:
+    """Return the text of params.yaml for conf/ and `overrides`, byte for byte as DVC writes it.
+
+    Raises:
+        ConfError: conf/ cannot be composed, or an override names what is not there.
+    """
+    text, found = _composed(overrides)
+    if found:
+        raise ConfError(found, MEND)
+    return text
+
+
+def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the composed configuration as plain types. Raises ConfError as compose_text does."""
+    composed: dict[str, Any] = yaml.load(compose_text(overrides), Loader=LOADER)
+    return composed
+
+
+def write_params(overrides: Sequence[str] = ()) -> None:
+    """Write params.yaml, the composition of conf/ and `overrides`."""
+    io.write_text(compose_text(overrides), paths.PARAMS)
+
+
+def _composed(overrides: Sequence[str]) -> tuple[str, list[str]]:
+    """Return (the composition, nothing), or ("", why there is none)."""
+    if found := [*syntax_mistakes(), *_choice_mistakes(overrides)]:
+        return "", found
+    return _hydra_text(tuple(overrides), tuple(fingerprints().items()))
+
+
+@lru_cache(maxsize=64)
+def _hydra_text(overrides: tuple[str, ...], _files: tuple[tuple[str, str], ...]) -> tuple[str, list[str]]:
+    """Return what _composed does; the files are there for the cache, as Hydra takes a third of a second."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    plugin()["register"]()
+    try:
+        with initialize_config_dir(str(paths.CONF.resolve()), version_base=None):
+            composed = compose(config_name="config", overrides=list(overrides))
+        OmegaConf.resolve(composed)
+    except (HydraException, OmegaConfBaseException) as error:
+        return "", [f"{' '.join(['conf/', *overrides])}: {' '.join(str(error).split())}"]
+    return OmegaConf.to_yaml(composed), []
+
+
+def _choice_mistakes(overrides: Iterable[str]) -> list[str]:
+    """Return the overrides `group=name` whose file is not there, each with the nearest name."""
+    matches = [match for override in overrides if (match := re.fullmatch(r"([\w/]+)=(\w+)", override))]
+    chosen = [(match[0], absent(match[1], match[2])) for match in matches if (paths.CONF / match[1]).is_dir()]
+    return [f"{override}: {told}" for override, told in chosen if told]
+
+
+# ---- the command -----------------------------------------------------------------------------------------------------
+
+
+def compose_command(overrides: Sequence[str], only_check: bool = False) -> str:
+    """Write params.yaml, or only say whether it is current; return what to print.
+
+    With overrides, `only_check` asks for exactly that composition.
+
+    Raises:
+        ConfError: some file of conf/, chosen or not, has a mistake; params.yaml is as it was.
+        StaleParamsError: params.yaml is not current (`only_check`).
+    """
+    if only_check and not file_mistakes():
+        check()
+    if found := validate_all(overrides):
+        raise ConfError(found, "Mend this, then type `mlworkflow compose` again. params.yaml is as it was.")
+    before = _params()
+    if not only_check:
+        write_params(overrides)
+        return "\n".join([f"params.yaml is composed from conf/: {_told()}", *_changes(before, _params())])
+    if overrides and paths.PARAMS.read_text(encoding="utf-8") != compose_text(overrides):
+        wanted = " ".join(overrides)
+        raise StaleParamsError([f"params.yaml (composed without {wanted})"], f"mlworkflow compose {wanted}")
+    return f"params.yaml is current: {_told()}"
+
+
+def validate_all(overrides: Sequence[str] = ()) -> list[str]:
+    """Return the mistakes of every file of conf/, chosen or not, and of the composition with `overrides`."""
+    found = file_mistakes()
+    for wanted in [overrides, *_compositions()]:
+        text, broken = _composed(wanted)
+        found += broken or validate(yaml.load(text, Loader=LOADER))
+    return list(dict.fromkeys(found))
+
+
+def _compositions() -> Iterator[list[str]]:
+    """Yield overrides that choose each file of each group: every problem as it comes, then each file none chose."""
+    chosen = [choice for problem in names("problem") for choice in _usual(problem).items()]
+    yield from ([f"problem={problem}"] for problem in names("problem"))
+    left = [(group, name) for group in GROUPS for name in names(group) if (group, name) not in chosen]
+    yield from ([f"{group}={name}"] for group, name in left if group not in ("problem", "model"))
+    for model in [name for group, name in left if group == "model"]:
+        able = [problem for problem in names("problem") if _does(model, problem)]
+        yield from ([f"problem={problem}", f"model={model}"] for problem in able[:1])
+
+
+def _does(model: str, problem: str) -> bool:
+    """Return whether the model has an estimator for the problem's task, judging by their files alone."""
+    families: dict[str, str] = {task: family(task) for task in get_args(Task)}
+    task = str(content(file_of("problem", problem)).get("task"))
+    return bool(content(file_of("model", model)).get(families.get(task, "")))
+
+
+def _told() -> str:
+    """Return the choices of params.yaml in one line."""
+    return " ".join(f"{group}={name}" for group, name in _choices(_params()).items())
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return a line for each choice or key that is another one now; values set by hand or by -S show up here."""
+    chosen, now = _choices(before), _choices(after)
+    skipped = {"fingerprint", *(group for group in now if chosen.get(group) != now[group])}
+    old = chosen | _flat({key: before[key] for key in before if key not in skipped})
+    new = now | _flat({key: after[key] for key in after if key not in skipped})
+    keys = [key for key in (old | new if before else ()) if old.get(key) != new.get(key)]
+    return [f"  {key}: {old.get(key, '(not there)')} -> {new.get(key, '(not there)')}" for key in keys]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Return {dotted key: plain value}."""
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    return {name: leaf for key in value for name, leaf in _flat(value[key], f"{prefix}.{key}".strip(".")).items()}
+
+
+# ---- rule 1: is params.yaml today's conf/? ---------------------------------------------------------------------------
+
+
+def check() -> None:
+    """Compare the fingerprint in params.yaml with conf/, and with params.yaml itself.
+
+    Raises:
+        StaleParamsError: names each file that was edited, added or removed since, and both ways on.
+    """
+    params = _params()
+    if changed := _changed(params):
+        raise StaleParamsError(changed, _ways_on(params))
+
+
+def _changed(params: Mapping[str, Any]) -> list[str]:
+    """Return the files that are not what they were when params.yaml was composed, each with what happened to it."""
+    try:
+        then, composed = dict(params["fingerprint"]["files"]), params["fingerprint"]["composed"]
+    except (KeyError, TypeError, ValueError):
+        return ["params.yaml (it has no fingerprint of conf/)"]
+    now = fingerprints()
+    differing = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
+    changed = [f"conf/{name} ({_fate(name, then, now)})" for name in differing]
+    if plugin()["digest"](paths.PARAMS.read_text(encoding="utf-8")) != composed:
+        changed.append("params.yaml (edited by hand: make the change in conf/, or by -S key=value)")
+    return changed
+
+
+def _fate(name: str, then: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Return what happened to a file of conf/."""
+    if name not in now:
+        return "gone; a queued experiment has only the files that Git knows, `git add` makes it known"
+    return "edited" if name in then else "added"
+
+
+def _ways_on(params: Mapping[str, Any]) -> str:
+    """Return the commands that compose params.yaml anew, by default and with its present choices."""
+    chosen = _choices(params)
+    usual = _usual(chosen.get("problem", ""))
+    kept = [f"{group}={name}" for group, name in chosen.items() if usual.get(group, name) != name]
+    if not kept:
+        return "mlworkflow compose"
+    return (
+        "mlworkflow compose` for the default choices or, to keep those of params.yaml, "
+        f"`dvc exp run -S {' -S '.join(kept)}` or `mlworkflow compose {' '.join(kept)}"
+    )
+
+
+def _choices(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return {group: name} of a composition, the problem first."""
+    names = {group: section.get("name") for group in GROUPS if isinstance(section := params.get(group), dict)}
+    return {group: str(name) for group, name in names.items() if name is not None}
+
+
+def _usual(problem: str) -> dict[str, str]:
+    """Return {group: name} by default; a problem's file may choose for the other groups."""
+    return choices(CONFIG) | choices(file_of("problem", problem))
+
+
+def _params() -> dict[str, Any]:
+    """Return params.yaml as it stands, empty where it is missing or no YAML (a merge conflict)."""
+    try:
+        params = io.read_yaml(paths.PARAMS)
+    except UnreadableError:
+        return {}
+    return params if isinstance(params, dict) else {}

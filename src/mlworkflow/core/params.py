@@ -1,0 +1,108 @@
+"""Params: the composed configuration as typed sections; a stage sees only what dvc.yaml declares for it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from mlworkflow.core.errors import UndeclaredParamError
+from mlworkflow.core.problem import Problem, Strict, Target, Task
+
+Family = Literal["classification", "regression", "clustering"]
+
+
+def family(task: Task) -> Family:
+    """Return the kind of estimator that the task needs."""
+    if task in ("binary", "multiclass"):
+        return "classification"
+    return "regression" if task == "regression" else "clustering"
+
+
+class Wants(Strict):
+    """What a model asks of its columns."""
+
+    scaling: bool = False
+    missing: bool = False  # True: it takes missing values as they are
+    terms: bool = False  # True: each term of a text is a column, sparse; else the few directions of most difference
+
+
+class Space(Strict):
+    """The search space of each task: parameter -> distribution."""
+
+    classification: dict[str, Target] = {}
+    regression: dict[str, Target] = {}
+    clustering: dict[str, Target] = {}
+
+
+class Model(Strict):
+    """One unfitted estimator for each task it can do; one file in conf/model/."""
+
+    name: str
+    rung: str | None = None  # the rung of the ladder that this model is itself, and so is not compared with
+    wants: Wants = Wants()
+    classification: Target | None = None
+    regression: Target | None = None
+    clustering: Target | None = None
+    space: Space = Space()
+
+
+class Search(Strict):
+    """How the space is searched; one file in conf/search/."""
+
+    name: str
+    sampler: Target | None = None  # none: the model as it stands in conf/
+    batch: int = Field(default=4, ge=1)  # trials asked for before the sampler learns from them
+
+
+class Monitor(Strict):
+    """How much drift is too much; one file in conf/monitor/."""
+
+    name: str
+    psi: float = 0.25  # population stability index of one column
+    fewest_rows: int = 50
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    seed: int
+    problem: Problem
+    model: Model
+    search: Search
+    monitor: Monitor
+    fingerprint: dict[str, Any]
+
+
+def _model(annotation: Any) -> type[Strict]:
+    if not (isinstance(annotation, type) and issubclass(annotation, Strict)):
+        raise TypeError(f"{annotation} has no parts to declare one by one")
+    return annotation
+
+
+class Sections:
+    """The declared part of params.yaml for one stage: `sections.problem.data`, `sections.seed`.
+
+    Reading what dvc.yaml does not declare raises UndeclaredParamError, so a stage cannot rest
+    on a parameter whose change would not rerun it.
+    """
+
+    def __init__(
+        self, stage: str, declared: list[str], values: dict[str, Any], model: type[Strict] = Params, prefix: str = ""
+    ) -> None:
+        self._stage, self._declared, self._values = stage, declared, values
+        self._model, self._prefix = model, prefix
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the typed section `name`, or a narrower Sections where only parts of it are declared."""
+        field = self._model.model_fields.get(name)
+        key = f"{self._prefix}{name}"
+        if field is None:
+            raise AttributeError(key)
+        if key in self._declared or not self._declared:
+            value = self._values.get(name, field.get_default(call_default_factory=True))
+            annotation: Any = field.annotation
+            return TypeAdapter(annotation).validate_python(value)
+        if any(declared.startswith(f"{key}.") for declared in self._declared):
+            return Sections(self._stage, self._declared, self._values[name], _model(field.annotation), f"{key}.")
+        raise UndeclaredParamError(self._stage, key, self._declared)

@@ -1,0 +1,1 @@
+"""What is doubtful about the data, in findings with a name."""

@@ -1,0 +1,60 @@
+"""Typed rows mended one by one, and what reading and mending changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mlworkflow.preparing.ledger import EXAMPLES, Ledger
+from mlworkflow.rows.reading import as_word, words
+from mlworkflow.rows.schema import Column, Schema, impossible
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IMPOSSIBLE = "impossible values made missing"
+BLANK = "a word for missing"
+SPELT = "spelling variants"
+READ = {"number": "text read as numbers", "time": "text read as dates"}
+
+
+def mend(
+    rows: pd.DataFrame, ranges: Mapping[str, Sequence[float | None]], ledger: Ledger | None = None
+) -> pd.DataFrame:
+    """Return the typed rows with infinite numbers and those outside `ranges` made missing."""
+    mended = {}
+    for name in map(str, rows.select_dtypes("number")):
+        values = rows[name]
+        bad = impossible(values, ranges.get(name, (None, None)))
+        if ledger is not None:
+            line = ledger.line(IMPOSSIBLE, name, always=name in ranges)
+            line.note(len(rows), changed=int(bad.sum()), examples=map(str, values[bad].unique()[:EXAMPLES]))
+        if bad.any():
+            mended[name] = values.mask(bad)
+    return rows.assign(**mended) if mended else rows
+
+
+def note_reading(raw: pd.DataFrame, typed: pd.DataFrame, schema: Schema, ledger: Ledger) -> None:
+    """Note what typing changed: words for missing, text read as numbers or dates, spelling variants."""
+    import pandas as pd
+
+    for column in schema.columns:
+        values, read = raw[column.name], typed[column.name]
+        if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
+            continue
+        blank = (read.isna() & values.notna()).to_numpy()
+        shown = map(repr, values[blank].astype("str").unique()[:EXAMPLES])
+        ledger.line(BLANK, column.name).note(len(raw), changed=int(blank.sum()), examples=shown)
+        if column.kind in READ:
+            known = read.notna().to_numpy()
+            examples = values[known].head(EXAMPLES).astype("str").tolist() if column.role != "key" else []
+            ledger.line(READ[column.kind], column.name).note(len(raw), changed=int(known.sum()), examples=examples)
+        if column.spelling:
+            _note_spelling(words(values, schema.blanks), read, column, ledger)
+
+
+def _note_spelling(before: pd.Series, after: pd.Series, column: Column, ledger: Ledger) -> None:
+    changed = ((before != after) & after.notna()).to_numpy()
+    pairs = dict(zip(before[changed], after[changed], strict=True))
+    shown = [f"{as_word(old)!r} as {new!r}" for old, new in list(pairs.items())[:EXAMPLES]]
+    ledger.line(SPELT, column.name).note(len(before), changed=int(changed.sum()), examples=shown)

@@ -1,0 +1,37 @@
+"""`mlworkflow check FILE`: the contract alone, on a file of new rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlworkflow.core import io, paths
+from mlworkflow.core.problem import Problem
+from mlworkflow.preparing.contract import Contract, ContractError, batches_of
+from mlworkflow.sources import file
+
+
+def check_file(path: Path, name: str | None = None) -> str:
+    """Check the rows of a file against the contract of the problem `name` (default: that of params.yaml).
+
+    Returns: what was checked, and warnings of what is only wider.
+
+    Raises:
+        ContractError: every violation.
+    """
+    problem = _problem(name)
+    if not problem.contract:
+        return f"the problem {problem.name} has no contract (problem.contract): nothing was checked"
+    contract = Contract(problem)
+    for batch in batches_of(file(str(path))):
+        contract.add(batch)
+    if found := contract.violations():
+        raise ContractError(str(path), [*found, *(f"warning: {line}" for line in contract.warnings())])
+    kept = f"{contract.rows} rows of {path} keep to the contract of {problem.name} ({len(problem.contract)} columns)"
+    return "\n".join([kept, *(f"warning: {line}" for line in contract.warnings())])
+
+
+def _problem(name: str | None) -> Problem:
+    from mlworkflow.config import conf
+
+    composed = conf.compose([f"problem={name}"]) if name else io.read_yaml(paths.PARAMS)
+    return Problem.model_validate(composed["problem"])

@@ -1,0 +1,1 @@
+"""Rows of a table: read in batches, typed, split, described, looking back at earlier ones."""
