@@ -123,7 +123,8 @@ def test_each_problem_has_a_page_without_gaps(name, monkeypatch):
 
 def test_define_needs_no_heavy_library():
     code = (
-        "import sys; from mlworkflow import conf, io, paths; from mlworkflow.stages import define\n"
+        "import sys; from mlworkflow.config import conf; from mlworkflow.core import io, paths\n"
+        "from mlworkflow.stages import define\n"
         "define.check(io.read_yaml(paths.PARAMS)); conf.check()\n"
         "print(sorted({'hydra', 'omegaconf', 'sklearn', 'pandas', 'scipy', 'optuna', 'xgboost'} & set(sys.modules)))"
     )

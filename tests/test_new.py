@@ -173,9 +173,14 @@ def test_what_hydra_cannot_compose_is_refused_and_nothing_is_written(shop):
     assert changes(shop) == before
 
 
+@pytest.fixture(scope="module")
+def said(shop) -> str:
+    """What is told when the problem is added."""
+    return new(shop, "--drop", "refund")
+
+
 @pytest.mark.xdist_group("new")
-def test_one_command_makes_a_versioned_problem_and_a_second_refuses(shop):
-    said = new(shop, "--drop", "refund")
+def test_one_command_makes_a_versioned_problem_and_a_second_refuses(shop, said):
     assert "$ dvc add data/source/shop.csv" in said
     assert "dvc exp run -S problem=shop" in said
     assert {line[3:] for line in changes(shop).splitlines()} >= {
@@ -188,6 +193,7 @@ def test_one_command_makes_a_versioned_problem_and_a_second_refuses(shop):
 
 
 @pytest.mark.xdist_group("new")
+@pytest.mark.usefixtures("said")
 def test_force_says_what_it_replaces_and_a_failure_brings_it_back(shop):
     kept = {path: path.read_bytes() for path in (shop / "conf/problem/shop.yaml", shop / "data/source/shop.csv")}
     (shop / "orders.csv").write_text("returned\nyes\n")

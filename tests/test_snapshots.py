@@ -206,6 +206,8 @@ FAILING = {
 @pytest.mark.parametrize("fault", FAILING)
 def test_what_cannot_be_taken_leaves_everything_as_it_was(root, unversioned, fault):
     address, options, words = FAILING[fault]
+    Path("in put").mkdir(exist_ok=True)
+    Path("in put/crm.CSV").write_text("a;b\n1;2\n")
     Path("empty.csv").write_text("")
     Path("header.csv").write_text("a,b\n")
     Path("broken.py").write_text(
@@ -278,9 +280,9 @@ def test_who_looks_before_it_is_kept_can_undo_it(root, unversioned):
 @pytest.mark.parametrize(
     ("module", "address", "query"),
     [
-        ("databases", "sqlite:///shop.db", "select 1"),
-        ("downloads", "s3://shop/a.csv", None),
-        ("tables", "a.xlsx", None),
+        ("origins.databases", "sqlite:///shop.db", "select 1"),
+        ("origins.downloads", "s3://shop/a.csv", None),
+        ("files.tables", "a.xlsx", None),
     ],
 )
 def test_a_missing_extra_is_named(root, unversioned, monkeypatch, module, address, query):

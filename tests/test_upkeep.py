@@ -20,6 +20,7 @@ def copy(tmp_path, monkeypatch):
         "README.md",
         "pyproject.toml",
         "requirements.lock",
+        "requirements-extras.lock",
         "requirements-dev.lock",
         "params.yaml",
         "dvc.yaml",

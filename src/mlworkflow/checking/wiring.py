@@ -75,8 +75,8 @@ def pick(config: Any, key: str) -> Any:
 def code_of(stage: str, declared: Iterable[str], configs: Iterable[Mapping[str, Any]], root: Path) -> set[str]:
     """Return all that a stage needs of the project: its imports, what its configs name, the environment.
 
-    A module of a package stands for the whole folder: a handful of deps reads better in dvc.yaml than each file, and DVC
-    reads and writes dvc.lock in a fraction of the time. A stage is a file of its own.
+    A module of a package stands for the whole folder: a handful of deps reads better in dvc.yaml than each file, and
+    DVC reads and writes dvc.lock faster. A stage is a file of its own.
     """
     start = [f"{PACKAGE}.stages.__main__", f"{PACKAGE}.stages.{stage}"]
     files = closure(start, root)

@@ -37,7 +37,9 @@ COMMA = r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+"  # a number with a decimal comma
 WHOLE_OR_COMMA = rf"({COMMA}|[-+]?\d+|[-+]?\d{{1,3}}(\.\d{{3}})+)"
 TRIED = 10_000  # words on which the way of writing is tried
 MOST_SHOWN = 100  # of the commonest values, kept as evidence
-LIKE_A_KEY = re.compile(r"(^|[\W_])(id|key|uuid|guid|nr|no|number|index|idx|instant|ref)$|(?<=[a-z])(ID|Id|Key|No|Nr)$")
+LIKE_A_KEY = re.compile(
+    r"^(customer|client|patient|user|account|member|subject|household)$|(^|[\W_])(id|key|uuid|guid|nr|no|number|index|idx|instant|ref)$|(?<=[a-z])(ID|Id|Key|No|Nr)$"
+)
 
 
 @dataclass(frozen=True)
