@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: repro test check bench bench-faults bench-scale extras compose wire lock clean
+.PHONY: repro test check bench bench-faults bench-scale bench-sources extras compose wire lock clean
 
 repro: .venv/installed  ## run the whole workflow and print its summary
 	dvc repro
@@ -25,6 +25,9 @@ bench: .venv/installed  ## what the workflow costs beside the bare computation
 
 bench-scale: .venv/installed  ## rows per second and peak memory, up to 10 million rows
 	python bench/scale.py
+
+bench-sources: .venv/installed-dev  ## each way a table arrives, from its source to a verdict
+	python -m bench.sources
 
 bench-faults: .venv/installed  ## which planted faults the checks catch, and their false alarms
 	python -m bench.faults

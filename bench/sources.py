@@ -1,7 +1,8 @@
 """Each way a table arrives, from `mlworkflow new` to its verdict: `make bench-sources`.
 
-In a fresh clone, with real servers on this machine: a file, HTTP, S3, SQLite, PostgreSQL, a JSON API with pages, a Python
-function. Each becomes a problem by one command and runs by one more. The rows are the same, so the verdicts must be too.
+In a fresh clone, with real servers on this machine: a file, HTTP, S3, SQLite, PostgreSQL, a JSON API with pages, a
+Python function. Each becomes a problem by one command and runs by one more. The rows are the same, so the verdicts must
+be too; exit code 1 where they are not.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ def on_postgres(table: pd.DataFrame) -> Iterator[tuple[str, str]]:
         yield f"{bare}@{host}", password
 
 
-def try_one(root: Path, name: str, address: str, *words: str, **env: str) -> None:
-    """Make the problem, run it, print its verdict."""
+def try_one(root: Path, name: str, address: str, *words: str, **env: str) -> float:
+    """Make the problem, run it, print its verdict; return the gain."""
     started = time.perf_counter()
     run(root, "mlworkflow", "new", name, "--data", address, "--target", "returned", *words, **env)
     run(root, "dvc", "exp", "run", "-S", f"problem={name}", "-S", "search=none")
@@ -94,33 +95,36 @@ def try_one(root: Path, name: str, address: str, *words: str, **env: str) -> Non
         f"{name:<10}{rows:>6} rows  {told['verdict']} ({told['primary']} {told['gain']:+.4f}), {seconds:.0f} s",
         flush=True,
     )
+    return float(told["gain"])
 
 
 def main() -> None:
     """Try every source."""
-    table = orders()
+    table, gains = orders(), list[float]()
     content = table.to_csv(index=False).encode()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "clone"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(root)], check=True)
         (root / "orders.csv").write_bytes(content)
-        try_one(root, "file", "orders.csv")
+        gains.append(try_one(root, "file", "orders.csv"))
         with servers.web() as web:
             web.files["/orders.csv"] = content
             servers.RECORDS[:] = json.loads(table.to_json(orient="records"))
-            try_one(root, "http", f"{web.address}/orders.csv")
-            try_one(root, "api", f"api+{web.address}/api/links")
+            gains.append(try_one(root, "http", f"{web.address}/orders.csv"))
+            gains.append(try_one(root, "api", f"api+{web.address}/api/links"))
         with on_s3(content) as env:
-            try_one(root, "s3", "s3://shop/orders.csv", **env)
+            gains.append(try_one(root, "s3", "s3://shop/orders.csv", **env))
         with contextlib.closing(sqlite3.connect(root / "shop.db")) as connection:
             table.to_sql("orders", connection, index=False)
-        try_one(root, "sqlite", "sqlite:///shop.db", *QUERY)
+        gains.append(try_one(root, "sqlite", "sqlite:///shop.db", *QUERY))
         with on_postgres(table) as (address, password):
-            try_one(root, "postgres", address, *QUERY, PGPASSWORD=password)
+            gains.append(try_one(root, "postgres", address, *QUERY, PGPASSWORD=password))
         (root / "warehouse.py").write_text(
             "import pandas\n\n\ndef orders():\n    return pandas.read_csv('orders.csv')\n"
         )
-        try_one(root, "function", "warehouse:orders")
+        gains.append(try_one(root, "function", "warehouse:orders"))
+    if len(set(gains)) > 1:
+        sys.exit(f"the rows are the same, but the gains are not: {gains}")
 
 
 if __name__ == "__main__":

@@ -131,6 +131,7 @@ def facts(task: str, name: str = "age") -> report.Facts:
     trials = pd.DataFrame(
         {"number": range(12), "state": "complete", "score": np.linspace(0.9, 0.98, 12), "spread": 0.01, "cause": None}
     )
+    trials["taken"] = trials["number"] == trials["score"].idxmax()
     trials.loc[3, ["state", "score", "cause"]] = ["failed", np.nan, "ValueError: too deep"]
     curve = pd.DataFrame(
         {"rows": [40, 100, 200, 400], "train": [1.0, 1.0, 0.99, 0.99], "cross_validated": [0.8, 0.9, 0.95, 0.97]}

@@ -245,7 +245,14 @@ def _figure(svg: str, title: str, caption: str = "") -> dict[str, Any]:
 
 def _tuning(facts: Facts) -> dict[str, Any]:
     """How many trials of which state, the best of them and its parameters, why some failed, the history."""
-    told: dict[str, Any] = {"count": len(facts.trials), "states": {}, "best": None, "causes": [], "figures": []}
+    told: dict[str, Any] = {
+        "count": len(facts.trials),
+        "states": {},
+        "best": None,
+        "taken": [],
+        "causes": [],
+        "figures": [],
+    }
     told["params"] = dict(facts.best_params)
     if facts.trials.empty:
         return told
@@ -258,6 +265,7 @@ def _tuning(facts: Facts) -> dict[str, Any]:
         up = arrow(facts.problem.metrics.primary) == "↑"
         best = done.iloc[int(done["score"].argmax() if up else done["score"].argmin())]
         told["best"] = {name: float(best[name]) for name in ("score", "spread")} | {"number": int(best["number"])}
+        told["taken"] = [int(number) for number in done["number"][done["taken"]] if number != best["number"]]
         if len(done) > 1:
             told["figures"] = [_history(facts, done, done["score"].cummax() if up else done["score"].cummin())]
     return told

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -93,8 +94,46 @@ def best_of(trials: Sequence[Trial], maximise: bool) -> Trial | None:
     return max(worked, key=lambda trial: (sign * (trial.score or 0.0), -trial.number), default=None)
 
 
-def table(trials: Sequence[Trial]) -> pd.DataFrame:
-    """Return the trials as a table, a row a trial: number, state, score, spread, cause, then the parameters."""
+def taken_of(trials: Sequence[Trial], maximise: bool, space: Mapping[str, Any], folds: int) -> Trial | None:
+    """Return the trial within one standard error of the best that departs least from the first, the model of conf/.
+
+    After the one-standard-error rule of Breiman, Friedman, Olshen and Stone (Classification and Regression Trees,
+    1984): the best of many trials is partly luck, so what was reviewed in conf/ is left only as far as it pays.
+
+    Args:
+        trials: all of them, the model's own parameters first.
+        maximise: whether a larger score is better.
+        space: parameter -> Optuna distribution.
+        folds: over which `spread` was taken.
+    """
+    best, sign = best_of(trials, maximise), 1 if maximise else -1
+    if best is None or best.score is None:
+        return None
+    error = (best.spread or 0.0) / math.sqrt(folds - 1)
+    near = [trial for trial in trials if trial.score is not None and sign * (best.score - trial.score) <= error]
+    own = trials[0].parameters
+    return min(near, key=lambda trial: (_distance(trial.parameters, own, space), trial.number))
+
+
+def _distance(some: Parameters, others: Parameters, space: Mapping[str, Any]) -> float:
+    """Return how far two sets of parameters are apart: the sum over the space, each side of which counts as one."""
+    return sum(abs(_place(some.get(name), one) - _place(others.get(name), one)) for name, one in space.items())
+
+
+def _place(value: Any, distribution: Any) -> float:
+    """Return where a value lies in its distribution, 0 to 1; a category by its number."""
+    if hasattr(distribution, "choices"):
+        return float(distribution.choices.index(value)) if value in distribution.choices else -1.0
+    if not isinstance(value, int | float):
+        return -1.0
+    scale: Callable[[float], float] = math.log if distribution.log else float
+    low, high = scale(distribution.low), scale(distribution.high)
+    inside = min(max(value, distribution.low), distribution.high)
+    return (scale(inside) - low) / ((high - low) or 1.0)
+
+
+def table(trials: Sequence[Trial], taken: Trial | None = None) -> pd.DataFrame:
+    """Return the trials as a table, a row a trial: number, state, score, spread, taken, cause, then the parameters."""
     import pandas as pd
 
     lines = [
@@ -103,6 +142,7 @@ def table(trials: Sequence[Trial]) -> pd.DataFrame:
             "state": "failed" if trial.cause else "complete",
             "score": trial.score,
             "spread": trial.spread,
+            "taken": trial is taken,
             "cause": trial.cause,
             **trial.parameters,
         }

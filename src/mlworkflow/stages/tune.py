@@ -10,7 +10,7 @@ from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections, family
 from mlworkflow.learning.crossval import Rows, check_folds, rows_of
 from mlworkflow.learning.models import pipeline
-from mlworkflow.learning.search import Parameters, Trial, best_of, search, table
+from mlworkflow.learning.search import Parameters, Trial, search, table, taken_of
 from mlworkflow.measures import metrics
 from mlworkflow.rows.schema import Schema
 from mlworkflow.rows.split import folds
@@ -76,6 +76,6 @@ def main(sections: Sections) -> None:
         maximise=maximise,
         tell=progress(problem.stopping.trials),
     )
-    best = best_of(trials, maximise)
-    io.write_table(table(trials), paths.TRIALS)
-    io.write_yaml(best.parameters if best else {}, paths.BEST_PARAMS)
+    taken = taken_of(trials, maximise, space, len(parts))
+    io.write_table(table(trials, taken), paths.TRIALS)
+    io.write_yaml(taken.parameters if taken else {}, paths.BEST_PARAMS)
