@@ -149,7 +149,7 @@ def test_outliers_are_named_for_the_pipeline_and_counted_among_training_rows(tab
     table.loc[7, "age"] = "9999"
     prepared = prepare(table, make_problem(prepare={"outliers": {"age": "clip"}}))
     assert next(c for c in prepared.schema.columns if c.name == "age").outliers == "clip"
-    told = line(prepared, "outliers clipped by the pipeline, training rows, in age")
+    told = line(prepared, "outliers of training rows clipped by the pipeline in age")
     assert told["seen"] == len(prepared.train)
     assert prepared.train["age"].max() == 9999 or told["changed"] == 0  # the pipeline clips, not prepare
 

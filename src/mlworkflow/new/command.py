@@ -13,7 +13,7 @@ from mlworkflow.config.conffiles import absent, file_of
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ConfError, ProjectError
 from mlworkflow.new.asked import Asked
-from mlworkflow.new.make import make
+from mlworkflow.new.make import make, short_address
 from mlworkflow.origins import snapshots
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _tried(snapshot: Snapshot, asked: Asked) -> tuple[str, str]:
     """Return the text of the problem's file, and what is told, after the table was looked at."""
     table, more = _table(snapshot.source)
     made = make(table, snapshot, asked)
-    head = f"{asked.name}: {len(table):,} rows, {table.shape[1]} columns of {snapshot.origin.address}"
+    head = f"{asked.name}: {len(table):,} rows, {table.shape[1]} columns of {short_address(snapshot.origin.address)}"
     only = f"\n(the first {len(table):,} rows were looked at; there are more)" if more else ""
     return made.text, f"{head}{only}\n\n{made.told}\n"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlworkflow.core.errors import ConfError, TableError
@@ -62,7 +63,8 @@ def make(table: pd.DataFrame, snapshot: Snapshot, asked: Asked) -> Made:
     sections = _in_order(sections | {"contract": _contract(table, problem)})
     found = _findings(table, prepared.train, prepared.schema)
     told = [*_decided(proposal), "", *_columns(prepared.schema), "", *_doubtful(proposal, found)]
-    note = f"{asked.target or 'Groups'} of {snapshot.origin.address}: {len(table):,} rows, {table.shape[1]} columns."
+    where = short_address(snapshot.origin.address)
+    note = f"{asked.target or 'Groups'} of {where}: {len(table):,} rows, {table.shape[1]} columns."
     return Made(_valid(sections), problemfile.text(proposal, sections, note), "\n".join(told))
 
 
@@ -86,11 +88,16 @@ def _sections(proposal: Proposal, snapshot: Snapshot, asked: Asked) -> dict[str,
         "origin": origin,
         "rights": {
             "licence": "not stated",
-            "source": snapshot.origin.address,
+            "source": short_address(snapshot.origin.address),
             "personal_data": bool(proposal.problem["data"].get("key") or proposal.problem["data"].get("group")),
             "notes": "filled in by mlworkflow new: check it",
         },
     }
+
+
+def short_address(address: str) -> str:
+    """Return an address without the folders of this machine."""
+    return Path(address).name if Path(address).is_absolute() else address
 
 
 def _in_order(sections: dict[str, Any]) -> dict[str, Any]:

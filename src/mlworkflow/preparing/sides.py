@@ -37,7 +37,7 @@ class Outlying:
             low, high = np.quantile(known, OUTLYING, method="nearest") if len(known) else (0.0, 0.0)
             out = known[(known < low) | (known > high)]
             done = "flagged" if column.outliers == "flag" else "clipped"
-            line = ledger.line(f"outliers {done} by the pipeline, training rows,", column.name, always=True)
+            line = ledger.line(f"outliers of training rows {done} by the pipeline", column.name, always=True)
             examples = [f"below {low:g}", f"above {high:g}"] if len(out) else []
             line.note(len(values), changed=len(out), examples=examples)
 
@@ -50,7 +50,7 @@ def note_rare(description: Description, schema: Schema, ledger: Ledger) -> None:
             continue
         rare = [word for word, count in sorted(counts.items()) if count < schema.rare * schema.rows]
         rows = sum(counts[word] for word in rare)
-        line = ledger.line("rare categories pooled by the pipeline, training rows,", column.name)
+        line = ledger.line("rare categories of training rows pooled by the pipeline", column.name)
         line.note(schema.rows, changed=rows, examples=map(repr, rare[:EXAMPLES]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -74,8 +75,9 @@ def mistakes(table: pd.DataFrame, problem: Problem) -> list[str]:
 
 
 def _about(source: dict[str, Any]) -> str:
-    """Return the source in words: `mlworkflow.sources.file, path data/source/customers.csv`."""
-    return ", ".join([source["_target_"], *(f"{key} {value}" for key, value in source.items() if key != "_target_")])
+    """Return the source in words: `mlworkflow.sources.file, path data/source/customers.csv, delimiter ';'`."""
+    shown = {key: str(value) if re.match(r"\w", str(value)) else repr(value) for key, value in source.items()}
+    return ", ".join([source["_target_"], *(f"{key} {value}" for key, value in shown.items() if key != "_target_")])
 
 
 def main(sections: Sections) -> None:
