@@ -29,9 +29,16 @@ def test_a_number_against_a_number_is_the_rank_correlation():
     assert (found.measure, found.value, found.share) == ("rank correlation", pytest.approx(-1), pytest.approx(1))
 
 
-def test_words_that_decide_take_all_errors_away_and_names_of_one_row_none():
-    assert told(pd.Series(BINARY).astype(str), "category", BINARY, "a", "b").value == 1
-    assert told(pd.Series(range(300)).astype(str), "category", BINARY, "a", "b").value == 0
+def test_words_that_decide_tell_all_and_names_of_one_row_nothing():
+    found = told(pd.Series(BINARY).astype(str), "category", BINARY, "a", "b")
+    assert (found.measure, found.value, found.share) == ("AUC", 1, 1)
+    assert told(pd.Series(range(300)).astype(str), "category", BINARY, "a", "b").share == 0
+
+
+def test_words_tell_of_a_rare_class_without_making_it_likely():
+    rare = np.where(np.arange(3000) % 10 == 0, 1, 0)
+    words = pd.Series(np.where((np.arange(3000) % 20 == 0) | (np.arange(3000) % 10 == 5), "risky", "safe"))
+    assert 0.6 < told(words, "category", rare, "a", "b").value < 0.9
 
 
 def test_what_holds_one_value_or_too_few_is_not_measured():

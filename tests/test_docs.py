@@ -26,7 +26,7 @@ def test_the_newcomers_page_works_as_it_stands(clone):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Verdict: " in done.stdout
     assert "keep to the contract" in done.stdout
-    assert (clone / "scored.csv").is_file()
+    assert (clone / "timings/scored.csv").is_file()
     assert (clone / "reports/index.html").is_file()
 
 

@@ -131,7 +131,7 @@ def faults() -> dict[str, Fault]:
         "a leaking category": Fault(x(np.where(yes, "ended", clean["city"])), "high x", "nearly decides"),
         "a leak of classes": Fault(x(code * 2 % 3 * 9 + noise, several), "high x", "nearest two classes", "multiclass"),
         "a rule of ranges": Fault(
-            x(np.where(yes, noise, np.sign(noise) * 3 + noise)), "high x", "a rule of its ranges: errors less"
+            x(np.where(yes, noise, np.sign(noise) * 3 + noise)), "high x", "a rule of its ranges: AUC"
         ),
         "a sum": Fault(x(sold - 3 * value["age"], value), "high x", "3 × 'age' + 'x' is exactly 'left'", "regression"),
         "the other part": Fault(x(sold - value["age"], value), "high age", "a part of the target", "regression"),

@@ -158,7 +158,7 @@ def test_rare_categories_are_counted_among_training_rows(table):
     rare = table.assign(plan=["basic"] * 38 + ["tin", "zinc", "basic"])
     prepared = prepare(rare, make_problem(prepare={"rare": 0.1}))
     counts = prepared.train["plan"].value_counts()
-    told = line(prepared, "rare categories pooled")
+    told = line(prepared, "rare categories of training rows pooled")
     assert told["changed"] == counts[counts < 0.1 * len(prepared.train)].sum()
     assert prepared.schema.rare == 0.1
 

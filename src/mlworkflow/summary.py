@@ -35,7 +35,7 @@ def summary() -> str:
 def decision() -> str:
     """Return the verdict and every rule, a line each."""
     told = io.read_json(paths.DECISION)
-    return "\n".join([*_verdict(told), *_rules(told)])
+    return "\n".join([line for each in _verdict(told) for line in _wrap(each)] + _rules(told))
 
 
 def good_enough() -> bool:

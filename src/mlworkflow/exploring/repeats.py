@@ -80,7 +80,7 @@ def duplicates(data: Data) -> list[Finding]:
 
 def across_split(data: Data) -> list[Finding]:
     """Test rows whose inputs and target are those of a training row under another key."""
-    names = [column.name for column in data.schema.columns if column.role in ("input", "target")]
+    names = [column.name for column in data.schema.columns if column.role in ("input", "target", "time")]
     names = [name for name in names if name in data.raw.columns]
     if data.test is None or not names:
         return []

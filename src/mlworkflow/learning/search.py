@@ -94,25 +94,24 @@ def best_of(trials: Sequence[Trial], maximise: bool) -> Trial | None:
     return max(worked, key=lambda trial: (sign * (trial.score or 0.0), -trial.number), default=None)
 
 
-def taken_of(trials: Sequence[Trial], maximise: bool, space: Mapping[str, Any], folds: int) -> Trial | None:
-    """Return the trial within one standard error of the best that departs least from the first, the model of conf/.
+def taken_of(trials: Sequence[Trial], maximise: bool, space: Mapping[str, Any], least_gain: float) -> Trial | None:
+    """Return the trial that departs least from the first, the model of conf/, of those the best does not clearly beat.
 
-    After the one-standard-error rule of Breiman, Friedman, Olshen and Stone (Classification and Regression Trees,
-    1984): the best of many trials is partly luck, so what was reviewed in conf/ is left only as far as it pays.
+    A gain below the problem's least gain is not worth having, over a baseline or over what was reviewed in conf/; and
+    the best of many trials is partly luck.
 
     Args:
         trials: all of them, the model's own parameters first.
         maximise: whether a larger score is better.
         space: parameter -> Optuna distribution.
-        folds: over which `spread` was taken.
+        least_gain: in the unit of the score; with 0 the best is taken.
     """
     best, sign = best_of(trials, maximise), 1 if maximise else -1
     if best is None or best.score is None:
         return None
-    error = (best.spread or 0.0) / math.sqrt(folds - 1)
-    near = [trial for trial in trials if trial.score is not None and sign * (best.score - trial.score) <= error]
+    near = [trial for trial in trials if trial.score is not None and sign * (best.score - trial.score) < least_gain]
     own = trials[0].parameters
-    return min(near, key=lambda trial: (_distance(trial.parameters, own, space), trial.number))
+    return min(near or [best], key=lambda trial: (_distance(trial.parameters, own, space), trial.number))
 
 
 def _distance(some: Parameters, others: Parameters, space: Mapping[str, Any]) -> float:

@@ -76,7 +76,7 @@ def new(
         trial = Path(folder) if dry_run else None
         snapshot = snapshots.take(address, asked.name, say=say, here=here, look=look, trial=trial, **how)
     say("\n".join(told))
-    say(f"Nothing was written: without --dry-run, {file} would be." if dry_run else _next(asked.name, snapshot.path))
+    say(_if_meant(asked.name, there, force) if dry_run else _next(asked.name, snapshot.path))
 
 
 def _files(name: str) -> list[Path]:
@@ -127,6 +127,13 @@ def _demand_composes(name: str) -> None:
     own = [line for line in file_mistakes() if line.startswith(f"{file_of('problem', name).as_posix()}:")]
     if found := own or validate(compose([f"problem={name}"])):
         raise ConfError(found, "Rename what is named here in the source; nothing was written.")
+
+
+def _if_meant(name: str, there: list[Path], force: bool) -> str:
+    """Return what would come of the same command without --dry-run."""
+    if there and not force:
+        return f"Nothing was written, and would not be: the name is taken by {', '.join(map(str, there))}."
+    return f"Nothing was written: without --dry-run, {file_of('problem', name)} would be."
 
 
 def _next(name: str, snapshot: str) -> str:

@@ -90,7 +90,7 @@ def _sections(proposal: Proposal, snapshot: Snapshot, asked: Asked) -> dict[str,
             "licence": "not stated",
             "source": short_address(snapshot.origin.address),
             "personal_data": bool(proposal.problem["data"].get("key") or proposal.problem["data"].get("group")),
-            "notes": "filled in by mlworkflow new: check it",
+            "notes": "Not checked yet; mlworkflow new takes rows with a key or a group for personal.",
         },
     }
 
@@ -160,10 +160,11 @@ def _columns(schema: Schema) -> list[str]:
 
 
 def _about(column: Column) -> str:
-    if column.role != "input":
-        return f"{column.kind}, {column.role}" if column.role != column.kind else column.kind
+    if column.role not in ("input", "time"):
+        return f"{column.kind}, {column.role}"
     gone = f", missing {column.missing:.1%}" if column.missing else ""
-    return f"{column.kind}{gone} -> {column.treatment}: {column.why}"
+    role = ", orders the rows" if column.role == "time" else ""
+    return f"{column.kind}{role}{gone} -> {column.treatment}: {column.why}"
 
 
 def _short(name: str, wide: int) -> str:
@@ -176,7 +177,8 @@ def _doubtful(proposal: Proposal, found: list[Finding]) -> list[str]:
     lines = [line for finding in told[:MOST_FINDINGS] for line in _wrapped(f"{finding.severity}: {finding.what}", 4)]
     lines += [line for doubt in proposal.doubts for line in _wrapped(doubt, 4)]
     more = len(found) - len(told[:MOST_FINDINGS])
-    lines += [f"  and {more} lesser ones in reports/explore.html, after the run"] if more else []
+    if more:
+        lines.append(f"  {'and ' if lines else ''}{more} lesser findings, in reports/explore.html after the run")
     return ["Look at:", *lines] if lines else ["Nothing doubtful was found."]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mlworkflow.preparing.ledger import EXAMPLES, Ledger
 from mlworkflow.rows.reading import as_word, words
 from mlworkflow.rows.schema import Column, Schema, impossible
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 IMPOSSIBLE = "impossible values made missing"
 BLANK = "a word for missing"
 SPELT = "spelling variants"
+NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 READ = {"number": "text read as numbers", "time": "text read as dates"}
 
 
@@ -46,11 +49,19 @@ def note_reading(raw: pd.DataFrame, typed: pd.DataFrame, schema: Schema, ledger:
         shown = map(repr, values[blank].astype("str").unique()[:EXAMPLES])
         ledger.line(BLANK, column.name).note(len(raw), changed=int(blank.sum()), examples=shown)
         if column.kind in READ:
-            known = read.notna().to_numpy()
-            examples = values[known].head(EXAMPLES).astype("str").tolist() if column.role != "key" else []
-            ledger.line(READ[column.kind], column.name).note(len(raw), changed=int(known.sum()), examples=examples)
+            odd = read.notna().to_numpy() & ~_plain(values, column)
+            examples = values[odd].head(EXAMPLES).astype("str").tolist() if column.role != "key" else []
+            ledger.line(READ[column.kind], column.name).note(len(raw), changed=int(odd.sum()), examples=examples)
         if column.spelling:
             _note_spelling(words(values, schema.blanks), read, column, ledger)
+
+
+def _plain(values: pd.Series, column: Column) -> np.ndarray:
+    """Return an (n,) bool: True for words that any reader takes for the same number or date; a CSV has no others."""
+    said = values.astype("str").str.strip()
+    if column.kind == "number":
+        return np.asarray(said.str.fullmatch(NUMBER), dtype=bool)
+    return np.asarray(said.str.match(r"\d{4}-\d{2}-\d{2}"), dtype=bool) & (column.dates is None)
 
 
 def _note_spelling(before: pd.Series, after: pd.Series, column: Column, ledger: Ledger) -> None:

@@ -76,6 +76,10 @@ def main(sections: Sections) -> None:
         maximise=maximise,
         tell=progress(problem.stopping.trials),
     )
-    taken = taken_of(trials, maximise, space, len(parts))
+    if sampler is not None and space and len(trials) < problem.stopping.trials:
+        print(
+            f"tune: ended after {len(trials)} of at most {problem.stopping.trials} trials, as no gain came", flush=True
+        )
+    taken = taken_of(trials, maximise, space, problem.metrics.least_gain)
     io.write_table(table(trials, taken), paths.TRIALS)
     io.write_yaml(taken.parameters if taken else {}, paths.BEST_PARAMS)
