@@ -174,3 +174,27 @@ def test_a_target_that_tells_nothing_apart_is_refused(customers, values, told):
 def test_a_class_of_one_row_is_refused_by_its_name(customers):
     with pytest.raises(ProposalError, match="the class 'maybe' has 1 row"):
         proposed(customers.assign(left=["maybe"] + ["yes", "no"] * 49 + ["no"]), target="left")
+
+
+def test_classes_that_differ_in_spelling_alone_are_one(customers):
+    customers.loc[:3, "left"] = ["YES", "No", " no", "NO"]
+    made = proposed(customers, target="left")
+    assert (made.problem["task"], made.problem["data"]["positive"]) == ("binary", "yes")
+    assert set(made.problem["prepare"]["spelling"]["left"]) == {"YES", "No", "NO"}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.5, float("nan")])
+def test_a_share_of_test_rows_that_cannot_be_is_refused(customers, share):
+    with pytest.raises(ProposalError, match="--test-fraction must be above 0 and below 1"):
+        proposed(customers, target="left", test_fraction=share)
+
+
+def test_one_and_two_have_no_class_that_sounds_like_the_event(customers):
+    made = proposed(customers.assign(left=["1", "1", "1", "2"] * 25), target="left")
+    assert made.problem["data"]["positive"] == "2"
+    assert "rarer" in why(made, "positive")
+
+
+def test_rows_without_a_target_are_a_doubt(customers):
+    customers.loc[:4, "left"] = ""
+    assert any("5 rows have no 'left'" in doubt for doubt in proposed(customers, target="left").doubts)

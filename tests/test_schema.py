@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlworkflow.core.errors import TableError
-from mlworkflow.rows.schema import Schema, cast, codes, describe, infer
+from mlworkflow.rows.schema import Schema, cast, codes, describe, impossible, infer
 from tests.conftest import make_problem
 
 
@@ -76,3 +76,8 @@ def test_a_schema_survives_being_stored(table, problem):
 
 def test_a_word_that_is_no_class_has_the_code_minus_one():
     assert codes(pd.Series(["b", "a", "c"]), ["a", "b"]).tolist() == [1, 0, -1]
+
+
+def test_numbers_that_no_tree_can_hold_are_impossible():
+    values = pd.Series([1e300, -np.inf, 3e38, np.nan, -1.0])
+    assert impossible(values, (None, None)).tolist() == [True, True, False, False, False]

@@ -12,7 +12,7 @@ class ProjectError(Exception):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `, did you mean 'x'?` for the known word nearest to `word`, or nothing."""
-    matches = get_close_matches(word, [str(name) for name in known], n=1, cutoff=0.5)
+    matches = get_close_matches(word, [str(name) for name in known if str(name) != word], n=1, cutoff=0.5)
     return f", did you mean {matches[0]!r}?" if matches else ""
 
 

@@ -143,7 +143,7 @@ def _area_of_rates(groups: NDArray[Any], positive: NDArray[np.bool_], parts: int
     A row's rate comes from the other fifths of the rows, pulled towards the mean by one row, so that a category of few
     rows tells nothing of itself.
     """
-    part, rates = np.arange(len(groups)) % parts, np.zeros(len(groups))
+    part, rates = np.random.default_rng(0).permutation(len(groups)) % parts, np.zeros(len(groups))
     kinds, mean = int(groups.max()) + 1, float(positive.mean())
     for number in range(parts):
         own = part == number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlworkflow.core.problem import BLANKS, Kind
@@ -167,6 +167,16 @@ def _in_order(values: pd.Series, kind: Kind, comma: bool, form: str | None) -> b
     if not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values)):
         read = numbers(words(values), comma) if kind == "number" else dates(words(values), form)
     return bool(read.dropna().is_monotonic_increasing)
+
+
+def one_spelling(column: Evidence) -> Evidence:
+    """Return the evidence with each variant counted for its word."""
+    common: dict[str, int] = {}
+    for word, count in column.common.items():
+        said = column.variants.get(word, word)
+        common[said] = common.get(said, 0) + count
+    ranked = dict(sorted(common.items(), key=lambda pair: -pair[1]))
+    return replace(column, common=ranked, distinct=column.distinct - len(column.variants))
 
 
 def look(table: pd.DataFrame) -> list[Evidence]:

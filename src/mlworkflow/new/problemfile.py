@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,8 @@ def _block(key: str, value: Any, comment: str, indent: str = "") -> list[str]:
 def _flow(value: Any) -> str:
     """Return a value on one line of YAML."""
     said = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"), sort_keys=False)
-    return said.removesuffix("\n").removesuffix("\n...")
+    line = said.removesuffix("\n").removesuffix("\n...")
+    return json.dumps(value) if "\n" in line else line  # a line break in a name: YAML would fold it over lines
 
 
 def _examples(proposal: Proposal, sections: Mapping[str, Any]) -> Iterable[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlworkflow.core.errors import nearest
 from mlworkflow.new.asked import Asked, Proposal, ProposalError, few
-from mlworkflow.new.look import Evidence, named
+from mlworkflow.new.look import Evidence, named, one_spelling
 from mlworkflow.new.measures import decide_metrics, decide_model, decide_split
 from mlworkflow.new.roles import decide_reading, decide_roles
 from mlworkflow.new.task import decide_positive, decide_task
@@ -22,8 +22,10 @@ def propose(table: pd.DataFrame, columns: list[Evidence], asked: Asked) -> Propo
         ProposalError: an option names no column of the table, or what it asks for cannot be.
     """
     seen = named(columns)
-    if found := [*_absent(asked, seen), *_twice(asked)]:
+    if found := [*_absent(asked, seen), *_twice(asked), *_shares(asked)]:
         raise ProposalError(found)
+    if asked.target is not None:
+        seen[asked.target] = one_spelling(seen[asked.target])
     made = Proposal({"name": asked.name})
     task = decide_task(made, seen, asked)
     decide_positive(made, seen, asked, task)
@@ -45,9 +47,17 @@ def _absent(asked: Asked, seen: dict[str, Evidence]) -> list[str]:
     ]
 
 
+def _shares(asked: Asked) -> list[str]:
+    if 0 < asked.test_fraction < 1:
+        return []
+    return [f"--test-fraction must be above 0 and below 1, but is {asked.test_fraction}"]
+
+
 def _twice(asked: Asked) -> list[str]:
     others = {option: names for option, names in asked.columns.items() if option not in ("--target", "--categorical")}
-    return [f"{option}: {asked.target!r} is the target" for option, names in others.items() if asked.target in names]
+    found = [f"{option}: {asked.target!r} is the target" for option, names in others.items() if asked.target in names]
+    kept = dict.fromkeys([*asked.key, asked.group, asked.time, asked.split_column])
+    return found + [f"--drop: {name!r} has another part already" for name in asked.drop if name in kept]
 
 
 def _doubts(made: Proposal, columns: list[Evidence], asked: Asked) -> list[str]:
@@ -60,6 +70,9 @@ def _doubts(made: Proposal, columns: list[Evidence], asked: Asked) -> list[str]:
     ]
     ordered = [c.name for c in inputs if c.kind == "time" and c.in_order and c.distinct > 20]
     found = []
+    target = next((column for column in columns if column.name == asked.target), None)
+    if target is not None and target.missing:
+        found.append(f"{target.missing:,} rows have no {target.name!r}: they will be left out")
     if ordered and not asked.time:
         found.append(
             f"the rows are in the order of {ordered[0]!r}: if the model is to tell the future, add "

@@ -67,9 +67,7 @@ def decide_reading(made: Proposal, columns: list[Evidence], asked: Asked) -> Non
     if dates := {column.name: column.dates for column in columns if column.dates}:
         data["dates"] = dates
         made.decide("dates", "; ".join(f"{name} {how}" for name, how in dates.items()), "every value is written so")
-    spelling = {
-        c.name: c.variants for c in columns if c.variants and c.name not in (asked.target, *data.get("key", []))
-    }
+    spelling = {c.name: c.variants for c in columns if c.variants and c.name not in data.get("key", [])}
     if spelling:
         made.problem["prepare"] = {"spelling": spelling}
         count = sum(map(len, spelling.values()))

@@ -10,7 +10,7 @@ from mlworkflow.core.problem import Task
 from mlworkflow.new.asked import Asked, Proposal, ProposalError, few
 from mlworkflow.new.look import Evidence
 
-POSITIVE = ("yes", "true", "1", "y", "t", "positive", "pos", "1.0")  # words for the class looked for
+POSITIVE = {"yes": "no", "true": "false", "1": "0", "y": "n", "t": "f", "positive": "negative", "pos": "neg"}
 MOST_WHOLE_CLASSES = 10  # a target of more different whole numbers is a quantity
 MOST_CLASSES = 100
 
@@ -90,7 +90,8 @@ def decide_positive(made: Proposal, seen: dict[str, Evidence], asked: Asked, tas
         raise ProposalError(
             [f"--positive: {asked.target!r} has no class {asked.positive!r}{nearest(asked.positive, words)}"]
         )
-    told = [word for word in words if word.casefold() in POSITIVE]
+    folded = [word.casefold() for word in words]
+    told = [word for word in words if POSITIVE.get(word.casefold()) in folded]
     if asked.positive is not None:
         data["positive"], why = asked.positive, "--positive says so"
     elif len(told) == 1:

@@ -50,7 +50,7 @@ def _called(address: str) -> pd.DataFrame:
     function = _function(address)
     try:
         table = function()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         told = f"it raises {type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
         raise FunctionError(address, told) from error
@@ -67,7 +67,7 @@ def _function(address: str) -> Any:
     try:
         importlib.invalidate_caches()
         module = importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name and name.startswith(error.name):
             known = [path.stem for path in Path().glob("*.py")] + [path.parent.name for path in Path().glob("*/*.py")]
             raise FunctionError(address, f"there is no module {error.name!r}{nearest(error.name, known)}") from error

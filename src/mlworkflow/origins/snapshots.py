@@ -68,6 +68,8 @@ def take(
     origin = Origin(address=kept, query=query, api=options if form == "api" else None, taken=taken)
     if form == "database" and kept != address:
         say("The password in the address is not kept: PGPASSWORD, or ${NAME} in the address, gives it another time.")
+    for left in sorted(path.parent.glob(f".{path.name}.*.before.tmp")):
+        say(f"A command was killed before it ended; the table from before it is {left}: move it back, or remove it.")
     with _undone(path, in_place=form == "file" and Path(address) == path):
         _fetch(address, form, path, origin, say, version=trial is None)
         source = {"_target_": "mlworkflow.sources.file", "path": path.as_posix(), **tables.sniff(path)}

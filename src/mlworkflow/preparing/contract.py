@@ -149,7 +149,8 @@ class Contract:
         """Note the raw values, by the number of their row, that break a rule."""
         if len(values):
             violation = self.found.setdefault((name, rule), Violation(self._demand(name, rule)))
-            violation.note(len(values), _shown(values.head(EXAMPLES), rule))
+            shown = "missing" if self.columns[name].role == "key" else rule  # whose rows they are stays untold
+            violation.note(len(values), _shown(values.head(EXAMPLES), shown))
 
     def _demand(self, name: str, rule: str) -> str:
         kept, column = self.rules[name], self.columns[name]

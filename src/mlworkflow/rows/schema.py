@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Role = Literal["input", "target", "key", "group", "time", "hidden", "existing", "best"]
 MOST_CATEGORIES = 1000  # more are not listed in the schema
+LARGEST = float(np.finfo("float32").max)  # trees compute in float32; infinite numbers are beyond it too
 
 
 @dataclass(frozen=True)
@@ -239,9 +240,9 @@ def read(values: pd.Series, column: Column, blanks: Sequence[str]) -> tuple[pd.S
 
 
 def impossible(values: pd.Series, limits: Sequence[float | None]) -> pd.Series:
-    """Return an (n,) bool: True for infinite numbers and those outside (low, high); None is no limit."""
+    """Return an (n,) bool: True for numbers outside (low, high), None is no limit, and beyond LARGEST."""
     low, high = limits
-    bad: pd.Series = np.isinf(values)
+    bad: pd.Series = values.abs() > LARGEST
     bad |= values < low if low is not None else False
     bad |= values > high if high is not None else False
     return bad
