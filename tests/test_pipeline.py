@@ -10,6 +10,7 @@ import yaml
 
 from mlworkflow.checking import upkeep, wiring
 from mlworkflow.core import paths
+from mlworkflow.core.problem import Problem
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = yaml.safe_load((ROOT / paths.PIPELINE).read_text(encoding="utf-8"))
@@ -117,3 +118,11 @@ def test_every_path_in_dvc_yaml_is_one_of_paths_py():
     known = {str(value) for value in vars(paths).values() if isinstance(value, Path)}
     made = {path for spec in STAGES.values() for path in wiring.outputs(spec)}
     assert made <= known
+
+
+def test_a_problem_may_leave_out_what_has_a_default():
+    """DVC stops where a declared parameter is missing: every file must have it, or conf/config.yaml has it."""
+    kept = yaml.safe_load((ROOT / "conf/config.yaml").read_text(encoding="utf-8"))["problem"]
+    there = {*kept, *(name for name, field in Problem.model_fields.items() if field.is_required())}
+    declared = {key for spec in STAGES.values() for key in spec.get("params", []) if isinstance(key, str)}
+    assert {key for key in declared if key.startswith("problem.")} - {f"problem.{name}" for name in there} == set()
