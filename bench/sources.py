@@ -87,7 +87,7 @@ def try_one(root: Path, name: str, address: str, *words: str, **env: str) -> flo
     """Make the problem, run it, print its verdict; return the gain."""
     started = time.perf_counter()
     run(root, "mlworkflow", "new", name, "--data", address, "--target", "returned", *words, **env)
-    run(root, "dvc", "exp", "run", "-S", f"problem={name}", "-S", "search=none")
+    run(root, "dvc", "exp", "run", "-S", f"problem={name}", "-S", "search=none", **env)
     told = json.loads((root / "metrics/decision.json").read_text(encoding="utf-8"))
     rows = json.loads((root / "data/raw/provenance.json").read_text(encoding="utf-8"))["rows"]
     seconds = time.perf_counter() - started
