@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -36,7 +36,7 @@ class Space(Strict):
 
 
 class Model(Strict):
-    """One unfitted estimator for each task it can do; one file in conf/model/."""
+    """One unfitted estimator for each task it can do, or several models as families; one file in conf/model/."""
 
     name: str
     rung: str | None = None  # the rung of the ladder that this model is itself, and so is not compared with
@@ -45,6 +45,14 @@ class Model(Strict):
     regression: Target | None = None
     clustering: Target | None = None
     space: Space = Space()
+    simpler: dict[str, Literal["low", "high"]] = {}  # parameter -> the end of its space where the model is simpler
+    families: dict[str, Model] = {}  # simplest first; the search chooses among them, one or a weighted mean
+
+
+def families(model: Model, task: Task) -> dict[str, Model]:
+    """Return the models that are searched by name: the model itself, or those of its families that do the task."""
+    able = {name: one for name, one in model.families.items() if getattr(one, family(task)) is not None}
+    return able or {model.name: model}
 
 
 class Search(Strict):
@@ -53,6 +61,16 @@ class Search(Strict):
     name: str
     sampler: Target | None = None  # none: the model as it stands in conf/
     batch: int = Field(default=4, ge=1)  # trials asked for before the sampler learns from them
+    prune: bool = False  # whether trials end that are, after two folds, behind the median of those before
+
+
+class Compute(Strict):
+    """Who does the trials of a search; one file in conf/compute/. Results are the same whoever does."""
+
+    name: str
+    backend: Literal["local", "dask"] = "local"
+    workers: Annotated[int, Field(ge=1)] | None = None  # none: one for each core of the machine
+    address: str | None = None  # of a Dask scheduler; none: a cluster of its own on this machine
 
 
 class Monitor(Strict):
@@ -70,6 +88,7 @@ class Params(Strict):
     problem: Problem
     model: Model
     search: Search
+    compute: Compute
     monitor: Monitor
     fingerprint: dict[str, Any]
 

@@ -26,6 +26,9 @@ BUNDLE = Path("models/bundle")
 
 TRIALS = Path("tuning/trials.csv")
 BEST_PARAMS = Path("tuning/best_params.yaml")
+INFLUENCE = Path("tuning/influence.csv")
+CHOICE = Path("tuning/choice.json")
+JOURNAL = Path("tuning/journal")  # of a search that runs or was stopped: untracked
 OUT_OF_FOLD = Path("training/out_of_fold.parquet")
 THRESHOLD = Path("training/threshold.json")
 LEARNING_CURVE = Path("training/learning_curve.csv")

@@ -176,8 +176,8 @@ class Stopping(Strict):
     """When a search ends."""
 
     trials: Annotated[int, Field(ge=1)] = 20
-    seconds: float | int | None = None  # a budget in seconds is not repeatable
-    no_gain: int | None = None  # trials without a gain
+    seconds: Annotated[float | int, Field(gt=0)] | None = None  # a budget in seconds is not repeatable
+    no_gain: Annotated[int, Field(ge=1)] | None = None  # trials without a gain
 
 
 class Rights(Strict):

@@ -76,6 +76,14 @@ def fit(pipeline: Any, rows: Rows) -> Any:
     return clone(pipeline).fit(rows.table, rows.target)
 
 
+def some_of(positions: np.ndarray, share: float, seed: int | None) -> np.ndarray:
+    """Return a share of the positions: drawn with `seed`, smaller ones within larger ones; without a seed the last."""
+    if share >= 1:
+        return positions
+    order = positions if seed is None else np.random.default_rng(seed).permutation(positions)
+    return order[len(order) - int(len(order) * share) :]
+
+
 def check_folds(pipeline: Any, rows: Rows, folds: Sequence[Fold]) -> list[Scored]:
     """Return, for each fold, what a clone fitted on its first part says of its second; threads change no bit."""
     from joblib import Parallel, cpu_count, delayed

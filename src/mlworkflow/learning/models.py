@@ -45,6 +45,12 @@ def estimator(model: Model, task: Task, parameters: dict[str, Any] | None = None
     return built
 
 
+def own_parameters(model: Model, task: Task) -> dict[str, Any]:
+    """Return the parameters that the estimator has as it stands."""
+    found: dict[str, Any] = estimator(model, task).get_params()
+    return found
+
+
 def pipeline(model: Model, schema: Schema, task: Task, parameters: dict[str, Any] | None = None) -> Pipeline:
     """Return the unfitted pipeline: columns prepared as the model wants them, then the model."""
     from sklearn.pipeline import Pipeline

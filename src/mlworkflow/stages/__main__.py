@@ -10,14 +10,7 @@ import os
 import sys
 import time
 
-FIXED = {
-    "OMP_NUM_THREADS": "1",  # folds run in parallel instead: sums over threads differ in the last bit
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_CORETYPE": "Haswell",  # one set of kernels on every x86-64 machine with AVX2
-    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # exp and log differ in the last bit with AVX-512
-    "MPLBACKEND": "svg",
-}
+from mlworkflow.core.arithmetic import FIXED
 
 
 def run(name: str) -> None:

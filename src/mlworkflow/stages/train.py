@@ -10,7 +10,7 @@ from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections
 from mlworkflow.learning import modelfile
 from mlworkflow.learning.crossval import Fold, Rows, Validated, fit, predict, rows_of, validate
-from mlworkflow.learning.models import pipeline
+from mlworkflow.learning.families import assembled
 from mlworkflow.measures import metrics
 from mlworkflow.rows.schema import Schema
 from mlworkflow.rows.split import folds
@@ -79,7 +79,7 @@ def main(sections: Sections) -> None:
     schema, train = Schema.from_dict(io.read_json(paths.FEATURES)), io.read_table(paths.TRAIN)
     rows = rows_of(train, schema, problem.task)
     parts = folds(train, rows.target, problem.data, problem.split, problem.task, seed)
-    pipe = pipeline(sections.model, schema, problem.task, io.read_yaml(paths.BEST_PARAMS))
+    pipe = assembled(sections.model, schema, problem.task, io.read_yaml(paths.BEST_PARAMS))
     validated, fitted = validate(pipe, rows, parts, problem, schema.classes), fit(pipe, rows)
     told = dict(validated.metrics)
     if "stability" in problem.metrics.names:

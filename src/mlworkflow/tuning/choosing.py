@@ -1,0 +1,168 @@
+"""Which trial is taken, and what its score is worth once the choosing is paid for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlworkflow.measures import metrics
+from mlworkflow.tuning.ensemble import ensemble
+from mlworkflow.tuning.trials import Parameters, Trial, best_of
+
+if TYPE_CHECKING:
+    from mlworkflow.tuning.setting import Setting
+
+Scores = tuple[float, ...]  # one a fold
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is taken of the trials.
+
+    Attributes:
+        weights: number of a trial -> its weight in the model; a single one has 1.0.
+        scores: of each fold, with the choice made on all folds: too good, as it was chosen for them.
+        unseen: of each fold, with the choice made on the other folds.
+    """
+
+    weights: dict[int, float]
+    scores: Scores
+    unseen: Scores
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return both scores with their spread over the folds."""
+        both = {"chosen on all folds": self.scores, "chosen on the other folds": self.unseen}
+        return {name: {"score": float(np.mean(each)), "spread": float(np.std(each))} for name, each in both.items()}
+
+
+def chosen(trials: Sequence[Trial], truth: Sequence[np.ndarray], what: Setting) -> Choice:
+    """Return what is taken: one trial, or an ensemble of several families' where it is better by more than its noise.
+
+    Args:
+        trials: all of them; at least one counts.
+        truth: of the rows that each fold checks.
+        what: the families, their spaces and the problem.
+    """
+    able = [trial for trial in trials if trial.counts]
+
+    def choose(some: Sequence[Trial]) -> Trial:
+        if len(what.models) > 1:
+            return simplest_family(some, list(what.models), what.maximise)
+        ((family, model),) = what.models.items()
+        return taken_of(some, what.maximise, what.spaces[family], model.simpler, what.problem.metrics.least_gain)
+
+    one = choose(able)
+    alone = Choice({one.asked.number: 1.0}, one.scores, without_choosing(able, choose))
+    said = [trial for trial in able if trial.said]
+    if len(said) < 2:
+        return alone
+    primary = what.problem.metrics.primary
+    together = Choice(*ensemble(said, truth, primary))
+    gains = np.array(
+        [metrics.gain(primary, ours, theirs) for ours, theirs in zip(together.unseen, alone.unseen, strict=True)]
+    )
+    return together if gains.mean() > _error(gains) else alone
+
+
+def taken_of(
+    trials: Sequence[Trial], maximise: bool, space: Mapping[str, Any], simpler: Mapping[str, str], least_gain: float
+) -> Trial:
+    """Return the trial that is taken of those that count.
+
+    The model as it stands in conf/, where the best gains less than is worth having; else, of the trials that are not
+    worse than the best by more than one standard error of their paired difference over the folds, the simplest
+    (the one-standard-error rule: Breiman et al. 1984, Classification and Regression Trees).
+
+    Args:
+        trials: those that count, the model as it stands as number 0.
+        maximise: whether a larger score is better.
+        space: parameter -> Optuna distribution.
+        simpler: parameter -> the end of its distribution at which the model is simpler, `low` or `high`.
+        least_gain: the least gain worth having, in the unit of the score.
+    """
+    near = near_the_best(trials, maximise)
+    own = next((trial for trial in trials if trial.asked.number == 0), near[0])
+    if _behind(own, near[0], maximise).mean() < least_gain:
+        return own
+
+    def rank(trial: Trial) -> tuple[float, float, int]:
+        some, others = trial.asked.parameters, own.asked.parameters
+        return _complexity(some, space, simpler), _distance(some, others, space), trial.asked.number
+
+    return min(near, key=rank)
+
+
+def simplest_family(trials: Sequence[Trial], families: Sequence[str], maximise: bool) -> Trial:
+    """Return, of the trials within one standard error of the best, the best one of the first, simplest, family."""
+    near = near_the_best(trials, maximise)
+    first = min((trial.asked.family for trial in near), key=families.index)
+    best = best_of([trial for trial in near if trial.asked.family == first], maximise)
+    assert best is not None
+    return best
+
+
+def near_the_best(trials: Sequence[Trial], maximise: bool) -> list[Trial]:
+    """Return the best trial, then those not worse by more than one standard error of the paired difference."""
+    best = best_of(trials, maximise)
+    assert best is not None
+    others = [trial for trial in trials if trial.counts and trial is not best]
+    behind = [_behind(trial, best, maximise) for trial in others]
+    return [best, *(trial for trial, each in zip(others, behind, strict=True) if each.mean() <= _error(each))]
+
+
+def without_choosing(trials: Sequence[Trial], choose: Callable[[Sequence[Trial]], Trial]) -> Scores:
+    """Return the score of each fold with the choice made on the others.
+
+    The best score of many trials is too good, as it was chosen for being so. Here the choice is made again for each
+    fold from the scores of the others, and scored on that fold: the outer loop of nested cross-validation (Varma and
+    Simon 2006) over the trials that were made, without further fits. What is left of the bias: the sampler has seen
+    all folds when it asked for the trials.
+    """
+    scores = []
+    for fold in range(len(trials[0].scores)):
+        others = [replace(trial, scores=trial.scores[:fold] + trial.scores[fold + 1 :]) for trial in trials]
+        number = choose(others).asked.number
+        scores.append(next(trial.scores[fold] for trial in trials if trial.asked.number == number))
+    return tuple(scores)
+
+
+def _behind(trial: Trial, best: Trial, maximise: bool) -> np.ndarray:
+    """Return (folds,) how far a trial is behind the best."""
+    difference = np.asarray(best.scores) - np.asarray(trial.scores)
+    return np.asarray(difference if maximise else -difference)
+
+
+def _error(differences: np.ndarray) -> float:
+    """Return the standard error of the mean of (folds,) paired differences."""
+    return float(differences.std(ddof=1) / math.sqrt(len(differences))) if len(differences) > 1 else 0.0
+
+
+def _complexity(parameters: Parameters, space: Mapping[str, Any], simpler: Mapping[str, str]) -> float:
+    """Return the mean place of the parameters between their simpler end (0) and the other (1)."""
+    places = [
+        place if simpler[name] == "low" else 1 - place
+        for name, one in space.items()
+        if name in simpler and (place := _place(parameters.get(name), one)) >= 0
+    ]
+    return float(np.mean(places)) if places else 0.0
+
+
+def _distance(some: Parameters, others: Parameters, space: Mapping[str, Any]) -> float:
+    """Return how far two sets of parameters are apart: the sum over the space, each side of which counts as one."""
+    return sum(abs(_place(some.get(name), one) - _place(others.get(name), one)) for name, one in space.items())
+
+
+def _place(value: Any, distribution: Any) -> float:
+    """Return where a value lies in its distribution, 0 to 1; a category by its number; -1 where it is none."""
+    if hasattr(distribution, "choices"):
+        return float(distribution.choices.index(value)) if value in distribution.choices else -1.0
+    if not isinstance(value, int | float):
+        return -1.0
+    scale: Callable[[float], float] = math.log if distribution.log else float
+    low, high = scale(distribution.low), scale(distribution.high)
+    inside = min(max(value, distribution.low), distribution.high)
+    return (scale(inside) - low) / ((high - low) or 1.0)

@@ -1,0 +1,118 @@
+"""Who does the jobs: threads or processes of this machine, or the workers of a Dask cluster; results are the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mlworkflow.core.errors import ProjectError
+from mlworkflow.tuning.jobs import Job, Outcome, Plan, run
+
+if TYPE_CHECKING:
+    from mlworkflow.core.params import Compute
+    from mlworkflow.tuning.encoded import Encoded
+    from mlworkflow.tuning.journal import Run
+
+    Parts = Mapping[tuple[str, float], Sequence[Encoded]]  # (family, share of the rows) -> one a fold
+
+LONG = 0.2  # seconds of a job from which on a process of its own pays
+ANSWER = 20  # seconds in which a scheduler must answer
+
+
+class ClusterError(ProjectError):
+    """The Dask cluster of conf/compute cannot be used."""
+
+    def __init__(self, found: str, next_step: str) -> None:
+        super().__init__(f"the search needs the Dask cluster that conf/compute names, but {found}. {next_step}")
+
+
+@contextmanager
+def crew(compute: Compute, plan: Plan, parts: Parts) -> Iterator[Run]:
+    """Yield the function that runs jobs and yields their outcomes as they come, in any order.
+
+    Raises:
+        ClusterError: Dask is not installed, its scheduler does not answer, or its workers compute in another way.
+    """
+    with ExitStack() as stack:
+        if compute.backend == "dask":
+            yield _on_dask(compute, plan, parts, stack)
+        else:
+            yield _Local(compute.workers, plan, parts, stack)
+
+
+def _calls(jobs: Sequence[Job], plan: Plan, parts: Parts) -> Iterator[Any]:
+    from joblib import delayed
+
+    return (delayed(run)(job, parts[job.asked.family, job.asked.share][job.fold], plan) for job in jobs)
+
+
+class _Local:
+    """Threads of this machine, and processes once jobs turn out long enough to be worth starting them."""
+
+    def __init__(self, workers: int | None, plan: Plan, parts: Parts, stack: ExitStack) -> None:
+        from joblib import Parallel, cpu_count
+
+        self._plan, self._parts, self._stack = plan, parts, stack
+        self._count = workers or cpu_count()
+        self._parallel = Parallel(n_jobs=self._count, prefer="threads", return_as="generator_unordered")
+        self._are_processes = self._count == 1  # which alone would gain nothing
+
+    def __call__(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        longest = 0.0
+        for outcome in self._parallel(_calls(jobs, self._plan, self._parts)):
+            longest = max(longest, outcome.seconds)
+            yield outcome
+        if longest > LONG and not self._are_processes:
+            self._start_processes()
+
+    def _start_processes(self) -> None:
+        """Take one pool for all that follows, so that a large matrix is written once for all workers to read."""
+        from joblib import Parallel
+
+        pool = Parallel(n_jobs=self._count, backend="loky", return_as="generator_unordered")
+        self._parallel, self._are_processes = self._stack.enter_context(pool), True
+
+
+def _on_dask(compute: Compute, plan: Plan, parts: Parts, stack: ExitStack) -> Run:
+    """Return what runs jobs through joblib's Dask backend; the folds are sent to the workers once, now."""
+    from joblib import Parallel, parallel_config
+
+    client = stack.enter_context(_client(compute))
+    _demand_same_arithmetic(client)
+    sent = [part for folds in {id(folds): folds for folds in parts.values()}.values() for part in folds]
+    stack.enter_context(parallel_config(backend="dask", client=client, scatter=sent))
+    parallel = stack.enter_context(Parallel(return_as="generator_unordered", batch_size=1))
+    return lambda jobs: parallel(_calls(jobs, plan, parts))
+
+
+def _client(compute: Compute) -> Any:
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise ClusterError("Dask is not installed", "Type `make extras`, or choose -S compute=local.") from error
+    try:
+        if compute.address:
+            return Client(compute.address, timeout=ANSWER, set_as_default=False)
+        cluster = LocalCluster(n_workers=compute.workers, threads_per_worker=1, dashboard_address=None)
+        return Client(cluster, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            f"the scheduler at {compute.address} does not answer within {ANSWER} seconds",
+            "Start it, mend the address, or choose -S compute=local.",
+        ) from error
+
+
+def _demand_same_arithmetic(client: Any) -> None:
+    """Demand that workers were started with the environment of the stages, without which the last bits differ."""
+    from mlworkflow.core.arithmetic import FIXED
+
+    client.wait_for_workers(1, timeout=ANSWER)
+    for worker, found in client.run(lambda: {name: os.environ.get(name) for name in FIXED}).items():
+        wrong = [f"{name}={value}" for name, value in FIXED.items() if found[name] != value]
+        if wrong:
+            raise ClusterError(
+                f"the worker {worker} was started without {' '.join(wrong)}",
+                "Start the workers with these in their environment: without them the last bits of results differ.",
+            )
