@@ -17,7 +17,7 @@ from mlworkflow.core.errors import ProjectError
 
 README = Path("README.md")
 PYPROJECT = Path("pyproject.toml")
-EXTRAS = ("excel", "s3", "sql")
+EXTRAS = ("dask", "excel", "s3", "sql")
 LOCKS = {
     Path("requirements.lock"): (),
     Path("requirements-extras.lock"): EXTRAS,

@@ -65,7 +65,7 @@ def run(job: Job, part: Encoded, plan: Plan) -> Outcome:
     """Return what the job's trial says of its fold; whatever its model raises is a cause, not an end."""
     from threadpoolctl import threadpool_limits
 
-    if plan.deadline is not None and time.time() >= plan.deadline:
+    if plan.deadline is not None and time.time() >= plan.deadline and job.asked.number > 0:
         return Outcome(job.asked.number, job.fold, None, LATE)
     started = time.perf_counter()
     try:

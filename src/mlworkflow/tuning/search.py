@@ -73,7 +73,7 @@ def search(
     """
     trials: list[Trial] = []
     end = time.monotonic() - spent + float(rules.stopping.seconds or np.inf)
-    while not _ended(trials, rules) and time.monotonic() < end:
+    while not trials or (not _ended(trials, rules) and time.monotonic() < end):
         asked = sampler.ask(min(rules.batch, rules.stopping.trials - len(trials)))
         if not asked:
             break
