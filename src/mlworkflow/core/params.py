@@ -68,7 +68,7 @@ class Compute(Strict):
     """Who does the trials of a search; one file in conf/compute/. Results are the same whoever does."""
 
     name: str
-    backend: Literal["local", "dask"] = "local"
+    backend: Literal["auto", "threads", "processes", "dask"] = "auto"  # auto: processes, once fits turn out long
     workers: Annotated[int, Field(ge=1)] | None = None  # none: one for each core of the machine
     address: str | None = None  # of a Dask scheduler; none: a cluster of its own on this machine
 

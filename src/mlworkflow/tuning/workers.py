@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Parts = Mapping[tuple[str, float], Sequence[Encoded]]  # (family, share of the rows) -> one a fold
 
 LONG = 0.2  # seconds of a job from which on a process of its own pays
+IDLE = 30  # seconds after which a process whose search was killed ends
 ANSWER = 20  # seconds in which a scheduler must answer
 
 
@@ -39,7 +40,7 @@ def crew(compute: Compute, plan: Plan, parts: Parts) -> Iterator[Run]:
         if compute.backend == "dask":
             yield _on_dask(compute, plan, parts, stack)
         else:
-            yield _Local(compute.workers, plan, parts, stack)
+            yield _Local(compute, plan, parts, stack)
 
 
 def _calls(jobs: Sequence[Job], plan: Plan, parts: Parts) -> Iterator[Any]:
@@ -51,28 +52,30 @@ def _calls(jobs: Sequence[Job], plan: Plan, parts: Parts) -> Iterator[Any]:
 class _Local:
     """Threads of this machine, and processes once jobs turn out long enough to be worth starting them."""
 
-    def __init__(self, workers: int | None, plan: Plan, parts: Parts, stack: ExitStack) -> None:
+    def __init__(self, compute: Compute, plan: Plan, parts: Parts, stack: ExitStack) -> None:
         from joblib import Parallel, cpu_count
 
         self._plan, self._parts, self._stack = plan, parts, stack
-        self._count = workers or cpu_count()
+        self._count = compute.workers or cpu_count()
         self._parallel = Parallel(n_jobs=self._count, prefer="threads", return_as="generator_unordered")
-        self._are_processes = self._count == 1  # which alone would gain nothing
+        self._may_change = compute.backend == "auto" and self._count > 1
+        if compute.backend == "processes":
+            self._start_processes()
 
     def __call__(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         longest = 0.0
         for outcome in self._parallel(_calls(jobs, self._plan, self._parts)):
             longest = max(longest, outcome.seconds)
             yield outcome
-        if longest > LONG and not self._are_processes:
+        if longest > LONG and self._may_change:
             self._start_processes()
 
     def _start_processes(self) -> None:
         """Take one pool for all that follows, so that a large matrix is written once for all workers to read."""
         from joblib import Parallel
 
-        pool = Parallel(n_jobs=self._count, backend="loky", return_as="generator_unordered")
-        self._parallel, self._are_processes = self._stack.enter_context(pool), True
+        pool = Parallel(n_jobs=self._count, backend="loky", return_as="generator_unordered", idle_worker_timeout=IDLE)
+        self._parallel, self._may_change = self._stack.enter_context(pool), False
 
 
 def _on_dask(compute: Compute, plan: Plan, parts: Parts, stack: ExitStack) -> Run:
