@@ -38,7 +38,7 @@ def crew(compute: Compute, plan: Plan, parts: Parts) -> Iterator[Run]:
     """
     with ExitStack() as stack:
         if compute.backend == "dask":
-            yield _on_dask(compute, plan, parts, stack)
+            yield _OnDask(stack.enter_context(_client(compute, stack)), plan, parts)
         else:
             yield _Local(compute, plan, parts, stack)
 
@@ -78,19 +78,44 @@ class _Local:
         self._parallel, self._may_change = self._stack.enter_context(pool), False
 
 
-def _on_dask(compute: Compute, plan: Plan, parts: Parts, stack: ExitStack) -> Run:
-    """Return what runs jobs through joblib's Dask backend; the folds are sent to the workers once, now."""
-    from joblib import Parallel, parallel_config
+class _OnDask:
+    """The workers of a Dask cluster. The folds are sent to them once; again only where a worker that held them died.
 
-    client = stack.enter_context(_client(compute))
-    _demand_same_arithmetic(client)
-    sent = [part for folds in {id(folds): folds for folds in parts.values()}.values() for part in folds]
-    stack.enter_context(parallel_config(backend="dask", client=client, scatter=sent))
-    parallel = stack.enter_context(Parallel(return_as="generator_unordered", batch_size=1))
-    return lambda jobs: parallel(_calls(jobs, plan, parts))
+    Plain futures, not joblib's backend for Dask: that one ends when the only copy of what it sent is lost.
+    """
+
+    def __init__(self, client: Any, plan: Plan, parts: Parts) -> None:
+        _demand_same_arithmetic(client)
+        self._client, self._plan, self._parts = client, plan, parts
+        self._sent: dict[int, Any] = {}
+
+    def __call__(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        from distributed import as_completed
+        from distributed.client import FutureCancelledError
+
+        waiting = {self._submit(job): job for job in jobs}
+        coming = as_completed(waiting, loop=self._client.loop)
+        for future in coming:
+            try:
+                yield future.result()
+            except FutureCancelledError:
+                job = waiting.pop(future)
+                self._sent.pop(id(self._part(job)), None)
+                again = self._submit(job)
+                waiting[again] = job
+                coming.add(again)
+
+    def _part(self, job: Job) -> Encoded:
+        return self._parts[job.asked.family, job.asked.share][job.fold]
+
+    def _submit(self, job: Job) -> Any:
+        part = self._part(job)
+        if id(part) not in self._sent:
+            self._sent[id(part)] = self._client.scatter(part, broadcast=True, hash=False)
+        return self._client.submit(run, job, self._sent[id(part)], self._plan, pure=False)
 
 
-def _client(compute: Compute) -> Any:
+def _client(compute: Compute, stack: ExitStack) -> Any:
     try:
         from distributed import Client, LocalCluster
     except ImportError as error:
@@ -98,8 +123,8 @@ def _client(compute: Compute) -> Any:
     try:
         if compute.address:
             return Client(compute.address, timeout=ANSWER, set_as_default=False)
-        cluster = LocalCluster(n_workers=compute.workers, threads_per_worker=1, dashboard_address=None)
-        return Client(cluster, set_as_default=False)
+        cluster = LocalCluster(n_workers=compute.workers, threads_per_worker=1, dashboard_address=None, silence_logs=50)
+        return Client(stack.enter_context(cluster), set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterError(
             f"the scheduler at {compute.address} does not answer within {ANSWER} seconds",
