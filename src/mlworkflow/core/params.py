@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 
@@ -24,7 +24,7 @@ class Wants(Strict):
 
     scaling: bool = False
     missing: bool = False  # True: it takes missing values as they are
-    terms: bool = False  # True: each term of a text is a column, sparse; else the few directions of most difference
+    terms: bool = False  # True: it takes sparse input, a column for each term of a text; else dense, few directions
 
 
 class Space(Strict):
@@ -45,6 +45,14 @@ class Model(Strict):
     regression: Target | None = None
     clustering: Target | None = None
     space: Space = Space()
+
+
+class Augment(Strict):
+    """What is added to the rows that a model is fitted on; one file in conf/augment/."""
+
+    name: str
+    tasks: list[Task] = list(get_args(Task))  # the tasks that it makes sense for
+    rows: Target | None = None  # none: the rows as they are
 
 
 class Search(Strict):
@@ -69,6 +77,7 @@ class Params(Strict):
     seed: int
     problem: Problem
     model: Model
+    augment: Augment = Augment(name="none")
     search: Search
     monitor: Monitor
     fingerprint: dict[str, Any]
