@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from mlworkflow.config import conf, conffiles
 from mlworkflow.config.mistakes import validate
@@ -88,12 +89,19 @@ def test_every_file_of_every_group_is_valid():
 
 def test_every_file_of_every_group_is_composed_to_be_validated():
     seen = set()
-    for overrides in conf._compositions():
-        problem = dict(choice.split("=") for choice in overrides).get("problem", "breast_cancer")
+    for overrides, left in conf._compositions():
+        problem = dict(choice.split("=") for choice in overrides)["problem"]
         usual = conf._usual(problem)
-        seen |= {f"conf/{group}/{name}.yaml" for group, name in {**usual, "problem": problem}.items()}
+        seen |= {f"conf/{group}/{name}.yaml" for group, name in [*usual.items(), ("problem", problem), *left]}
         seen |= {f"conf/{choice.replace('=', '/')}.yaml" for choice in overrides}
     assert sorted(seen) == [file for file in FILES if file.count("/") == 2]
+
+
+@pytest.mark.parametrize("choice", ["model=xgboost", "augment=noise", "search=none"])
+def test_a_file_put_in_the_place_of_another_says_what_hydra_would_make_of_it(choice):
+    whole = OmegaConf.create(conf.compose(["problem=wine"]))
+    group, name = choice.split("=")
+    assert conf._section(whole, group, name) == conf.compose(["problem=wine", choice])[group]
 
 
 def test_a_problem_chooses_its_model_unless_the_command_line_does():
@@ -139,9 +147,9 @@ def test_an_edit_of_any_file_is_named(root, overrides):
 
 
 def test_a_file_added_or_gone_is_named(root):
-    shutil.copy(root / "conf/model/linear.yaml", root / "conf/model/ridge.yaml")
+    shutil.copy(root / "conf/model/linear.yaml", root / "conf/model/steps.yaml")
     (root / "conf/search/random.yaml").unlink()
-    assert "conf/model/ridge.yaml (added), conf/search/random.yaml (gone" in stale()
+    assert "conf/model/steps.yaml (added), conf/search/random.yaml (gone" in stale()
 
 
 def test_what_hydra_does_not_read_does_not_count(root):

@@ -40,7 +40,7 @@ SLIPS = {
         ("  name: wine", "  nam: wine", "source.nam is no argument of mlworkflow.sources.bundled"),
     ],
     "problem/digits": [("model: random_forest", "model: forest", "conf/model/forest.yaml is not there")],
-    "model/linear": [("    alpha: {", "    alfa: {", "space.regression.alfa is no argument of sklearn.linear_model")],
+    "model/linear": [("    alpha: {", "    alfa: {", "space.regression.alfa is no parameter of sklearn.linear_model")],
     "model/kmeans": [("scaling:", "scalign:", "wants.scalign is no key here, did you mean 'scaling'?")],
     "search/random": [
         ("batch: 4", "batch: 0", "batch must be greater than or equal to 1, but is 0"),
@@ -124,8 +124,9 @@ def test_an_override_that_is_wrong_is_not_blamed_on_the_file(root):
 def test_a_model_that_cannot_do_the_task_is_told_with_those_that_can(root):
     found = validate(conf.compose(["problem=iris", "model=linear"]))
     assert len(found) == 1
+    able = "model=birch, model=gaussian_mixture, model=kmeans, model=minibatch_kmeans"
     assert found[0].endswith(
-        "has no estimator for clustering, the task of conf/problem/iris.yaml; those that have: model=kmeans"
+        f"has no estimator for clustering, the task of conf/problem/iris.yaml; those that have: {able}"
     )
     assert validate(conf.compose(["problem=wine", "model=kmeans"])) != []
 

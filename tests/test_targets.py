@@ -60,11 +60,3 @@ def test_targets_are_found_at_any_depth():
         "features.0.inner is no argument of " + LINEAR,
         "features.0.inner._target_",
     ]
-
-
-def test_a_search_space_is_held_against_the_estimator_of_its_task():
-    section = {"classification": {"_target_": LINEAR}, "space": {"classification": {"c": {}}, "regression": {"C": {}}}}
-    assert target_mistakes(section) == [
-        f"space.classification.c is no argument of {LINEAR}",
-        "space.regression has parameters, but there is no estimator for regression",
-    ]

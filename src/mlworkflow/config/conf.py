@@ -121,28 +121,64 @@ def compose_command(overrides: Sequence[str], only_check: bool = False) -> str:
 def validate_all(overrides: Sequence[str] = ()) -> list[str]:
     """Return the mistakes of every file of conf/, chosen or not, and of the composition with `overrides`."""
     found = file_mistakes()
-    for wanted in [overrides, *_compositions()]:
+    for wanted, left in [(overrides, []), *_compositions()]:
         text, broken = _composed(wanted)
-        found += broken or validate(yaml.load(text, Loader=LOADER))
+        composed = {} if broken else yaml.load(text, Loader=LOADER)
+        found += broken or validate(composed)
+        found += _exchanged(composed, wanted, left) if composed and left else []
     return list(dict.fromkeys(found))
 
 
-def _compositions() -> Iterator[list[str]]:
-    """Yield overrides that choose each file of each group: every problem as it comes, then each file none chose."""
-    chosen = [choice for problem in names("problem") for choice in _usual(problem).items()]
-    yield from ([f"problem={problem}"] for problem in names("problem"))
-    left = [(group, name) for group in GROUPS for name in names(group) if (group, name) not in chosen]
-    yield from ([f"{group}={name}"] for group, name in left if group not in ("problem", "model"))
-    for model in [name for group, name in left if group == "model"]:
-        able = [problem for problem in names("problem") if _does(model, problem)]
-        yield from ([f"problem={problem}", f"model={model}"] for problem in able[:1])
+def _compositions() -> Iterator[tuple[list[str], list[tuple[str, str]]]]:
+    """Yield overrides that choose each file of each group, and with them the files that nothing else chooses.
+
+    Every problem comes as it is; a file that none chooses comes with the first that it can do. One with a defaults list
+    of its own is composed by itself.
+    """
+    problems = names("problem")
+    chosen = {choice for problem in problems for choice in _usual(problem).items()}
+    others = [(group, name) for group in GROUPS if group != "problem" for name in names(group)]
+    first = {one: next((p for p in problems if _does(*one, p)), None) for one in others if one not in chosen}
+    alone = [one for one in first if "defaults" not in content(file_of(*one))]
+    for problem in problems:
+        yield [f"problem={problem}"], [one for one in alone if first[one] == problem]
+    yield from (
+        ([f"problem={first[one]}", f"{one[0]}={one[1]}"], []) for one in first if one not in alone and first[one]
+    )
 
 
-def _does(model: str, problem: str) -> bool:
-    """Return whether the model has an estimator for the problem's task, judging by their files alone."""
+def _does(group: str, name: str, problem: str) -> bool:
+    """Return whether a model or what adds rows is for the problem's task, judging by their files alone."""
     families: dict[str, str] = {task: family(task) for task in get_args(Task)}
-    task = str(content(file_of("problem", problem)).get("task"))
-    return bool(content(file_of("model", model)).get(families.get(task, "")))
+    task, said = str(content(file_of("problem", problem)).get("task")), content(file_of(group, name))
+    if group == "augment":
+        return task in said.get("tasks", [task])
+    return group != "model" or bool(said.get(families.get(task, "")))
+
+
+def _exchanged(composed: dict[str, Any], wanted: Sequence[str], left: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the mistakes of a composition with each of the files left in place of the one that it chose.
+
+    A file without a defaults list needs no Hydra for that, which takes a fifth of a second.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    found, whole = [], OmegaConf.create(composed)
+    for group, name in left:
+        try:
+            found += validate({**composed, group: _section(whole, group, name)})
+        except OmegaConfBaseException as error:
+            found.append(f"conf/ {' '.join([*wanted, f'{group}={name}'])}: {' '.join(str(error).split())}")
+    return found
+
+
+def _section(whole: Any, group: str, name: str) -> Any:
+    """Return what a file says in the place of another choice of the composition `whole`, which holds it from then on."""
+    from omegaconf import OmegaConf
+
+    whole[group] = content(file_of(group, name))
+    return OmegaConf.to_container(whole[group], resolve=True)
 
 
 def _told() -> str:

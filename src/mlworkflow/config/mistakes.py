@@ -6,7 +6,8 @@ A map for the next reader:
 - validate: one composition, where an override may be to blame instead of a file.
 - _parsed and below: pydantic's errors in plain words.
 
-Whether a well-typed problem can be asked is question.py's to say, whether a `_target_` can be built targets.py's.
+Whether a well-typed problem can be asked is question.py's to say, whether a `_target_` can be built targets.py's,
+whether a model can be searched and judged spaces.py's.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 
 from mlworkflow.config.conffiles import CONFIG, GROUPS, absent, choices, content, file_of, files, inherits, names, read
 from mlworkflow.config.question import problem_mistakes
+from mlworkflow.config.spaces import augment_mistakes, model_mistakes
 from mlworkflow.config.targets import target_mistakes
 from mlworkflow.core import paths
 from mlworkflow.core.errors import nearest
@@ -60,6 +62,7 @@ def _mistakes_in(raw: Any, path: Path) -> list[str]:
     ]
     if raw.get("name", path.stem) != path.stem:
         found.append(f"name must be that of the file, {path.stem!r}, but is {raw['name']!r}")
+    found += model_mistakes(raw) if path.parent.name == "model" else []
     return [*found, *target_mistakes(raw), *(problem_mistakes(section) if isinstance(section, Problem) else [])]
 
 
@@ -88,6 +91,8 @@ def validate(composed: Mapping[str, Any]) -> list[str]:
         able = ", ".join(f"model={name}" for name in names("model") if content(file_of("model", name)).get(kind))
         task = f"{kind}, the task of {file['problem']}"
         found.append(f"{file['model']}: it has no estimator for {task}; those that have: {able or 'none'}")
+    found += [f"{file['augment']}: {told}" for told in augment_mistakes(params.augment, params.problem.task)]
+    found += [f"{file['model']}: {told}" for told in model_mistakes(composed["model"])]
     return found + [f"{file[group]}: {told}" for group in GROUPS for told in target_mistakes(composed[group])]
 
 

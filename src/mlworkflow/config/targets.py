@@ -2,9 +2,10 @@
 
 A map for the next reader:
 
-- target_mistakes: every `_target_` of a configuration, and the search space of its estimators.
-- _absent, _refused: one target: what of its name is not there, which arguments it does not take.
-- _arguments: what a class or function takes, found through imports and base classes.
+- target_mistakes: every `_target_` of a configuration.
+- absent, _refused: one target: what of its name is not there, which arguments it does not take.
+- parameters_of, defines: what a class takes and what it can do, as far as the text says so.
+- _arguments, _definition: what a class or function takes, found through imports and base classes.
 
 Where the text does not say (an extension, a name made at run time), nothing is told: building the object will.
 """
@@ -26,6 +27,7 @@ from mlworkflow.core.errors import nearest
 
 _HYDRAS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
 _KNOWN = ("mlworkflow", "sklearn", "xgboost", "optuna")
+DEEPEST = 6  # a class may have its own name as its base
 
 
 def target_mistakes(section: dict[str, Any]) -> list[str]:
@@ -33,9 +35,9 @@ def target_mistakes(section: dict[str, Any]) -> list[str]:
     found = []
     for key, config in _targets(section):
         target, arguments = config["_target_"], tuple(str(name) for name in config if name not in _HYDRAS)
-        found += [f"{key}_target_: {told}"] if (told := _absent(target)) else []
+        found += [f"{key}_target_: {told}"] if (told := absent(target)) else []
         found += [f"{key}{told}" for told in _refused(target, arguments)]
-    return found + _space_mistakes(section)
+    return found
 
 
 def _targets(section: Any, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -47,22 +49,8 @@ def _targets(section: Any, prefix: str = "") -> Iterator[tuple[str, dict[str, An
         yield from _targets(value, f"{prefix}{key}.")
 
 
-def _space_mistakes(section: dict[str, Any]) -> list[str]:
-    """Return the parameters of a model's search space that its estimator does not take."""
-    space = section.get("space")
-    found = []
-    for kind, parameters in space.items() if isinstance(space, dict) else ():
-        estimator = section.get(kind)
-        if isinstance(estimator, dict) and isinstance(parameters, dict) and "_target_" in estimator:
-            refused = _refused(str(estimator["_target_"]), tuple(map(str, parameters)))
-            found += [f"space.{kind}.{told}" for told in refused]
-        elif parameters and estimator is None:
-            found.append(f"space.{kind} has parameters, but there is no estimator for {kind}")
-    return found
-
-
 @lru_cache
-def _absent(target: str) -> str:
+def absent(target: str) -> str:
     """Return what of `target` cannot be found, or nothing."""
     spec, rest = _module(target)
     if spec is None:
@@ -92,6 +80,21 @@ def _refused(target: str, arguments: tuple[str, ...]) -> list[str]:
 
 
 @lru_cache
+def parameters_of(target: str) -> list[str]:
+    """Return the arguments of a class, which for an estimator are its parameters; none where the text does not say."""
+    spec, rest = _module(target)
+    found = _definition(spec, rest[0]) if spec and len(rest) == 1 else None
+    told = _taken(*found, 0) if found and isinstance(found[0], ast.ClassDef) else None
+    return told[0] if told else []
+
+
+def defines(target: str, method: str) -> bool:
+    """Return whether a class or a base of it surely has a method; one under a condition is not sure."""
+    spec, rest = _module(target)
+    return bool(spec and len(rest) == 1 and _defines(spec, rest[0], method))
+
+
+@lru_cache
 def _module(dotted: str) -> tuple[ModuleSpec | None, list[str]]:
     """Return (the innermost module of a dotted name, the names that follow); no parent package is imported."""
     first, *rest = dotted.split(".")
@@ -112,19 +115,33 @@ def _source(spec: ModuleSpec) -> str:
 
 def _arguments(spec: ModuleSpec, name: str, depth: int = 0) -> tuple[list[str], bool] | None:
     """Return (arguments, whether **kwargs takes others) of a function or class, None where its text does not say."""
+    found = _definition(spec, name) if depth <= DEEPEST else None
+    return _taken(*found, depth) if found else None
+
+
+def _definition(spec: ModuleSpec, name: str, depth: int = 0) -> tuple[ast.stmt, ModuleSpec] | None:
+    """Return the class or function that a module has under a name, of its own or imported, and the module it is of."""
     text = _source(spec)
-    if depth > 6:  # a class may have its own name as its base
-        return None
     if block := re.search(rf"^(?:class|def) {name}\b.*?(?=^[^\s)#]|\Z)", text, re.MULTILINE | re.DOTALL):
         with suppress(SyntaxError):
-            return _taken(ast.parse(block[0]).body[0], spec, depth)
+            return ast.parse(block[0]).body[0], spec
         return None
     listed = rf"(?:\([^)]*?\b{name}\b|[^(\n]*?\b{name}\b)"
     if imported := re.search(rf"^\s*from +([.\w]+) +import +{listed}", text, re.MULTILINE):
         package = spec.name if spec.submodule_search_locations else spec.name.rpartition(".")[0]
         other, rest = _module(resolve_name(imported[1], package))
-        return _arguments(other, name, depth + 1) if other and not rest else None
+        return _definition(other, name, depth + 1) if other and not rest and depth < DEEPEST else None
     return None
+
+
+def _defines(spec: ModuleSpec, name: str, method: str, depth: int = 0) -> bool:
+    node, home = _definition(spec, name) or (None, spec)
+    if not isinstance(node, ast.ClassDef) or depth > DEEPEST:
+        return False
+    own = [one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == method]
+    if own:
+        return not own[0].decorator_list
+    return any(_defines(home, base.id, method, depth + 1) for base in node.bases if isinstance(base, ast.Name))
 
 
 def _taken(node: ast.stmt, spec: ModuleSpec, depth: int) -> tuple[list[str], bool] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 
@@ -24,7 +24,7 @@ class Wants(Strict):
 
     scaling: bool = False
     missing: bool = False  # True: it takes missing values as they are
-    terms: bool = False  # True: each term of a text is a column, sparse; else the few directions of most difference
+    terms: bool = False  # True: it takes sparse input, a column for each term of a text; else dense, few directions
 
 
 class Space(Strict):
@@ -53,6 +53,14 @@ def families(model: Model, task: Task) -> dict[str, Model]:
     """Return the models that are searched by name: the model itself, or those of its families that do the task."""
     able = {name: one for name, one in model.families.items() if getattr(one, family(task)) is not None}
     return able or {model.name: model}
+
+
+class Augment(Strict):
+    """What is added to the rows that a model is fitted on; one file in conf/augment/."""
+
+    name: str
+    tasks: list[Task] = list(get_args(Task))  # the tasks that it makes sense for
+    rows: Target | None = None  # none: the rows as they are
 
 
 class Search(Strict):
@@ -87,6 +95,7 @@ class Params(Strict):
     seed: int
     problem: Problem
     model: Model
+    augment: Augment = Augment(name="none")
     search: Search
     compute: Compute
     monitor: Monitor

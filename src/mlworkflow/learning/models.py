@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow.core.errors import ConfError, TableError, reason
-from mlworkflow.core.params import Model, Wants, family
+from mlworkflow.core.errors import ConfError, TableError, nearest, reason
+from mlworkflow.core.params import Augment, Model, Wants, family
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -26,9 +26,23 @@ SEED = 0  # of those fifths, and of the search for directions in texts: no knob
 def estimator(model: Model, task: Task, parameters: dict[str, Any] | None = None) -> BaseEstimator:
     """Return the unfitted estimator of `model` for the task, with `parameters` in place of its own.
 
+    A parameter of an estimator inside of another is named with two underscores: `estimator__C`.
+
     Raises:
-        ConfError: the model cannot do the task, or the estimator refuses a parameter.
+        ConfError: the model cannot do the task, or the estimator refuses a parameter; all are named.
     """
+    built = _as_it_stands(model, task)
+    wanted, known = parameters or {}, built.get_params()
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        kind = type(built).__name__
+        found = [f"conf/model/{model.name}.yaml: {kind} has no parameter {n!r}{nearest(n, known)}" for n in unknown]
+        raise ConfError(found, "Mend its space.")
+    built.set_params(**wanted)
+    return built
+
+
+def _as_it_stands(model: Model, task: Task) -> BaseEstimator:
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
@@ -39,23 +53,49 @@ def estimator(model: Model, task: Task, parameters: dict[str, Any] | None = None
             [f"the model {model.name} cannot do {family(task)}, only {', '.join(able)}"], "Choose another: -S model=..."
         )
     try:
-        built: BaseEstimator = instantiate({**target.config(), **(parameters or {})})
+        built: BaseEstimator = instantiate(target.config(), _convert_="all")  # lists, not Hydra's own kind
     except InstantiationException as error:
         raise ConfError([f"conf/model/{model.name}.yaml: {reason(error)}"], "Mend its parameters.") from error
     return built
 
 
 def own_parameters(model: Model, task: Task) -> dict[str, Any]:
-    """Return the parameters that the estimator has as it stands."""
-    found: dict[str, Any] = estimator(model, task).get_params()
-    return found
+    """Return {name: value} of the parameters in the model's space as they are before any search.
+
+    Raises:
+        ConfError: the model cannot do the task, or its space names what the estimator has not.
+    """
+    names = list(getattr(model.space, family(task)))
+    known = _as_it_stands(model, task).get_params()
+    estimator(model, task, {name: known.get(name) for name in names})  # tells of names that are not there
+    return {name: known[name] for name in names}
 
 
-def pipeline(model: Model, schema: Schema, task: Task, parameters: dict[str, Any] | None = None) -> Pipeline:
-    """Return the unfitted pipeline: columns prepared as the model wants them, then the model."""
+def learner(
+    model: Model, task: Task, parameters: dict[str, Any] | None = None, augment: Augment | None = None
+) -> BaseEstimator:
+    """Return the unfitted estimator of `model`, with rows added when it is fitted where `augment` says so."""
+    chosen = estimator(model, task, parameters)
+    if augment is None or augment.rows is None:
+        return chosen
+    from hydra.utils import instantiate
+
+    from mlworkflow.learning.augment import augmented
+
+    added: BaseEstimator = augmented(chosen, instantiate(augment.rows.config(), _convert_="all"))
+    return added
+
+
+def pipeline(
+    model: Model, schema: Schema, task: Task, parameters: dict[str, Any] | None = None, augment: Augment | None = None
+) -> Pipeline:
+    """Return the unfitted pipeline: columns prepared as the model wants them, then the model.
+
+    `augment`: what is added to the rows that the model is fitted on; the columns are prepared without it.
+    """
     from sklearn.pipeline import Pipeline
 
-    return Pipeline([("columns", columns(schema, model.wants)), ("model", estimator(model, task, parameters))])
+    return Pipeline([("columns", columns(schema, model.wants)), ("model", learner(model, task, parameters, augment))])
 
 
 def columns(schema: Schema, wants: Wants) -> ColumnTransformer:

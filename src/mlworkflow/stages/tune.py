@@ -71,7 +71,7 @@ def searched(sections: Sections, what: Setting, schema: Schema, rows: Rows, part
     spent = journal.seconds / (sections.compute.workers or 1) if stopping.seconds else 0.0
     deadline = time.time() + stopping.seconds - spent if stopping.seconds else None
     several = len(what.models) > 1 and problem.task != "clustering"  # clusters of two trials have no mean
-    plan = Plan(what.models, problem.task, problem.metrics.primary, several, deadline)
+    plan = Plan(what.models, problem.task, problem.metrics.primary, sections.augment, several, deadline)
     rules = Rules(stopping, len(parts), what.maximise, how.batch, how.prune)
     with crew(sections.compute, plan, folded) as run, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of one trial among many; what a user must know comes up in train
@@ -84,6 +84,7 @@ def rests_on(sections: Sections) -> str:
     parts = [
         sections.seed,
         sections.model,
+        sections.augment,
         problem.data,
         problem.task,
         problem.split,

@@ -15,7 +15,7 @@ import numpy as np
 from mlworkflow.core.errors import ProjectError, reason
 
 if TYPE_CHECKING:
-    from mlworkflow.core.params import Model
+    from mlworkflow.core.params import Augment, Model
     from mlworkflow.core.problem import Task
     from mlworkflow.measures.metrics import Scored
     from mlworkflow.tuning.encoded import Encoded
@@ -31,6 +31,7 @@ class Plan:
     models: Mapping[str, Model]
     task: Task
     metric: str
+    augment: Augment | None = None
     keep: bool = False  # what each trial says of the rows it was not fitted on
     deadline: float | None = None  # seconds since the epoch
 
@@ -89,9 +90,9 @@ def _fitted_and_asked(job: Job, part: Encoded, plan: Plan) -> Scored:
     from sklearn.pipeline import Pipeline
 
     from mlworkflow.learning.crossval import predict
-    from mlworkflow.learning.models import estimator
+    from mlworkflow.learning.models import learner
 
-    model: Any = estimator(plan.models[job.asked.family], plan.task, job.asked.parameters)
+    model: Any = learner(plan.models[job.asked.family], plan.task, job.asked.parameters, plan.augment)
     fitted = Pipeline([("columns", "passthrough"), ("model", model)]).fit(part.fit.table, part.fit.target)
     return predict(fitted, part.check)
 

@@ -51,7 +51,7 @@ def sampler(how: Search, what: Setting) -> samplers.Sampler:
         name: samplers.begin(
             instantiate(how.sampler.config()) if how.sampler else None,
             name,
-            {key: value for key, value in own_parameters(model, what.problem.task).items() if key in what.spaces[name]},
+            own_parameters(model, what.problem.task),
             what.spaces[name],
             trials=trials // len(what.models) or 1,
             maximise=what.maximise,
