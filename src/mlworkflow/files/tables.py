@@ -164,7 +164,7 @@ def _book(path: Path) -> Any:
         raise UnreadableError(path, "Excel needs the package openpyxl, which is not installed", "Type `make extras`.")
     import io as streams
 
-    import openpyxl  # type: ignore[import-untyped]
+    import openpyxl
 
     with archives.opened(path) as stream:
         content = streams.BytesIO(stream.read())

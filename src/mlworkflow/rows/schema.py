@@ -124,10 +124,13 @@ def _roles(problem: Problem) -> dict[str, Role]:
     roles: dict[str, Role] = dict.fromkeys(data.hidden, "hidden")
     roles |= dict.fromkeys(data.key, "key")
     reference = problem.reference
-    named = {"existing": reference.existing, "best": reference.best, "group": data.group, "time": data.time}
-    for role, name in named.items():
-        if name:
-            roles[name] = role  # type: ignore[assignment]
+    named: list[tuple[Role, str | None]] = [
+        ("existing", reference.existing),
+        ("best", reference.best),
+        ("group", data.group),
+        ("time", data.time),
+    ]
+    roles |= {name: role for role, name in named if name}
     if problem.split.column:
         roles[problem.split.column] = "hidden"
     if data.target:

@@ -47,7 +47,8 @@ def _both(pipe: Any, rows: Rows, part: Fold, share: float, metric: str) -> tuple
     if share < 1 and (len(some) < 10 or _lacks_a_class(some, rows)):
         return None
     fitted = fit(pipe, some)
-    return tuple(metrics.score([metric], predict(fitted, where))[metric] for where in (some, rows.take(part[1])))  # type: ignore[return-value]
+    scored = [metrics.score([metric], predict(fitted, where))[metric] for where in (some, rows.take(part[1]))]
+    return scored[0], scored[1]
 
 
 def _ordered(positions: np.ndarray, seed: int | None) -> np.ndarray:
