@@ -52,8 +52,8 @@ def write_text(text: str, path: Path) -> None:
 
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:
-    """Write `value` as indented JSON; numbers are as they are, NaN becomes null."""
-    write_text(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
+    """Write `value` as indented JSON; see `as_json`."""
+    write_bytes(as_json(value), path)
 
 
 def write_yaml(value: Mapping[str, Any], path: Path) -> None:
@@ -181,6 +181,11 @@ def sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UnreadableError(path, f"it is not: {error.strerror}", RERUN) from error
+
+
+def as_json(value: Mapping[str, Any]) -> bytes:
+    """Return `value` as indented JSON in UTF-8; numbers are as they are, NaN becomes null."""
+    return (json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from mlworkflow.exploring.associations import as_numbers
 from mlworkflow.exploring.findings import Data, Finding, Severity
 from mlworkflow.pages.charts import thinned
 from mlworkflow.pages.templates import percent, score
+from mlworkflow.rows.reading import as_word
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,8 +76,6 @@ def label_shift(data: Data) -> list[Finding]:
 
 
 def _codes(values: pd.Series, classes: list[str]) -> NDArray[np.int64]:
-    from mlworkflow.rows.schema import as_word
-
     words = values.astype("object").map(as_word, na_action="ignore")
     return np.asarray(pd.Index(classes).astype(str).get_indexer(pd.Index(words)))
 

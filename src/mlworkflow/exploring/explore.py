@@ -17,7 +17,7 @@ from mlworkflow.exploring.associations import Strength, as_numbers, commonest, s
 from mlworkflow.exploring.findings import Columns, Data, Finding, capped, worst_first
 from mlworkflow.pages.charts import thinned, tiny
 from mlworkflow.pages.templates import number, percent, render
-from mlworkflow.rows.schema import cast
+from mlworkflow.rows.cast import cast
 from mlworkflow.rows.split import is_test
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from mlworkflow.exploring.associations import as_numbers
 from mlworkflow.exploring.findings import Data, Finding
 from mlworkflow.pages.charts import thinned
 from mlworkflow.pages.templates import number, score
-from mlworkflow.rows.schema import cast
+from mlworkflow.rows.cast import cast
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

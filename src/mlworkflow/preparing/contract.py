@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlworkflow.core.errors import ConfError, ProjectError, nearest
+from mlworkflow.rows.cast import read, read_rows
+from mlworkflow.rows.describe import describe
+from mlworkflow.rows.infer import infer
 from mlworkflow.rows.reading import as_word, dates, words
-from mlworkflow.rows.schema import Column, Schema, describe, infer, read, read_rows
+from mlworkflow.rows.schema import Column, Schema
 from mlworkflow.rows.split import fingerprints
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,8 @@ from mlworkflow.measures.metrics import METRICS
 from mlworkflow.rows import past
 from mlworkflow.rows.profile import profile
 from mlworkflow.rows.schema import Schema
-from mlworkflow.serving.bundle import HISTORY, check_features, versions, watched, write
+from mlworkflow.serving.bundle import check_features, watched
+from mlworkflow.serving.folder import HISTORY, versions, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,10 +42,10 @@ def main(sections: Sections) -> None:
     }
     files = {
         "pipeline.skops": io.read_bytes(paths.MODEL),
-        "schema.json": as_json(schema.to_dict()),
-        "features.json": as_json({"features": features, "ranges": problem.data.ranges, "schema": wide.to_dict()}),
-        "threshold.json": as_json(found["threshold"]),
-        "profile.json": as_json(profile(rows, schema, held_out(io.read_table(paths.OUT_OF_FOLD), schema))),
+        "schema.json": io.as_json(schema.to_dict()),
+        "features.json": io.as_json({"features": features, "ranges": problem.data.ranges, "schema": wide.to_dict()}),
+        "threshold.json": io.as_json(found["threshold"]),
+        "profile.json": io.as_json(profile(rows, schema, held_out(io.read_table(paths.OUT_OF_FOLD), schema))),
         HISTORY: io.parquet(kept(build(features, schema), schema)),
         "card.md": card(problem, model, schema, sections.seed, found).encode(),
     }
@@ -59,11 +59,6 @@ def kept(features: list[Any], schema: Schema) -> pd.DataFrame:
     named = past.columns(features, schema.time)
     rows = io.read_table(paths.TRAIN, columns=named) if named else pd.DataFrame()
     return past.history(rows, features, schema.time)
-
-
-def as_json(value: Mapping[str, Any]) -> bytes:
-    """Return `value` as indented JSON in UTF-8."""
-    return (json.dumps(io.plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def held_out(out_of_fold: pd.DataFrame, schema: Schema) -> pd.Series | None:
