@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow.measures import intervals
+from mlworkflow.measures import bootstrap
 from mlworkflow.measures.compare import Difference
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def against(
     won = per_row(model, value, classes) - per_row(base, value, classes)
     if not len(won):
         return Difference(0.0, 0.0, 0.0)
-    chunks = intervals.resample_counts(len(won), intervals.resamples_for(len(won)), seed=seed)
+    chunks = bootstrap.resample_counts(len(won), bootstrap.resamples_for(len(won)), seed=seed)
     totals = np.concatenate([np.einsum("rn,n->r", weights, won) for weights in chunks])
-    low, high = intervals.bca(float(won.sum()), totals, won.sum() - won, level)
+    low, high = bootstrap.bca(float(won.sum()), totals, won.sum() - won, level)
     return Difference(float(won.sum()), low, high)

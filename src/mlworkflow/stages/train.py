@@ -12,6 +12,7 @@ from mlworkflow.learning import modelfile
 from mlworkflow.learning.crossval import Fold, Rows, Validated, fit, predict, rows_of, validate
 from mlworkflow.learning.models import pipeline
 from mlworkflow.measures import metrics
+from mlworkflow.measures.stability import stability
 from mlworkflow.rows.schema import Schema
 from mlworkflow.rows.split import folds
 
@@ -85,7 +86,7 @@ def main(sections: Sections) -> None:
     told = dict(validated.metrics)
     if "stability" in problem.metrics.names:
         labels = predict(fitted, rows).labels
-        told["stability"] = metrics.stability(pipe, rows.table, labels, seed=seed)
+        told["stability"] = stability(pipe, rows.table, labels, seed=seed)
     drawn = None if problem.split.scheme == "time" else seed
     io.write_bytes(modelfile.dumps(fitted), paths.MODEL)
     io.write_json(told, paths.CV_METRICS)
