@@ -1,4 +1,4 @@
-"""What intervals.py, and bootstrap.py below it, promise: weights count as repeated rows, intervals cover and never claim certainty."""
+"""Weights count as repeated rows; intervals cover, and never claim certainty."""
 
 from __future__ import annotations
 

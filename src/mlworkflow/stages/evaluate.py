@@ -53,12 +53,13 @@ def money(
     """Return what the model's predictions of the test rows are worth, and how much more than each rung's."""
     if problem.value is None:
         return None
-    against = {
-        name: worth.against(scored, other, problem.value, classes, seed=seed).to_dict()
-        for name, other in others.items()
+    gains = {name: worth.against(scored, other, problem.value, classes, seed=seed) for name, other in others.items()}
+    return {
+        "unit": problem.value.unit,
+        "rows": len(scored),
+        "model": worth.total(scored, problem.value, classes),
+        "against": {name: gain.to_dict() for name, gain in gains.items()},
     }
-    total = worth.total(scored, problem.value, classes)
-    return {"unit": problem.value.unit, "rows": len(scored), "model": total, "against": against}
 
 
 def fit_words(metric: str, train: float, cross_validated: float, tested: dict[str, float]) -> str:
