@@ -10,9 +10,9 @@ import pandas as pd
 from mlworkflow.exploring import associations, shifts
 from mlworkflow.exploring.associations import as_numbers
 from mlworkflow.exploring.findings import Data, Finding, Severity
-from mlworkflow.pages.charts import thinned
 from mlworkflow.pages.templates import percent, score
 from mlworkflow.rows.reading import as_word
+from mlworkflow.rows.sampling import thin, thinned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,7 +126,7 @@ def missing_moved(data: Data) -> list[Finding]:
 
 def units(data: Data) -> list[Finding]:
     """Numbers that continue in another unit from some row on, or stand in two units side by side."""
-    table = data.ordered.iloc[thinned(len(data.ordered), MOST_COMPARED)] if len(data.ordered) else data.ordered
+    table = thin(data.ordered, MOST_COMPARED)
     if len(table) < FEWEST_ROWS:
         return []
     classes = np.zeros(len(table), dtype="int64")

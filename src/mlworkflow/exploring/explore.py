@@ -15,9 +15,10 @@ import pandas as pd
 from mlworkflow.exploring import chance, changes, findings, gaps, leaks, oddities, repeats
 from mlworkflow.exploring.associations import Strength, as_numbers, commonest, strength
 from mlworkflow.exploring.findings import Columns, Data, Finding, capped, worst_first
-from mlworkflow.pages.charts import thinned, tiny
 from mlworkflow.pages.templates import number, percent, render
+from mlworkflow.pages.tiny import tiny
 from mlworkflow.rows.cast import cast
+from mlworkflow.rows.sampling import thin
 from mlworkflow.rows.split import is_test
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _lengths(data: Data, values: pd.Series, name: str) -> tuple[str, str]:
     places = np.full(len(values), -1)
     most = float(np.log1p(lengths.max())) or 1.0
     places[values.notna().to_numpy()] = np.minimum(np.log1p(lengths) / most * BINS, BINS - 1).astype("int64")
-    some = known.iloc[thinned(len(known), MOST_READ)]
+    some = thin(known, MOST_READ)
     words = some.str.lower().str.findall(WORD).map(lambda found: sorted(set(found))).explode().value_counts()
     shown = ", ".join(f"{word} {percent(count / len(some))}" for word, count in commonest(words).iloc[:3].items())
     holds = (
