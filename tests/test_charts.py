@@ -43,7 +43,7 @@ CHARTS: dict[str, Callable[[str], str]] = {
         x="roc_auc",
         zero=True,
     ),
-    "tiny": lambda name: tiny([[1, 2, 0], [0, 1, 5]], title=HOSTILE, labels=["1", HOSTILE, "3"]),
+    "tiny": lambda name: tiny([[1, 2, 0], [0, 1, 5]], title=HOSTILE),
 }
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.core.errors import UnreadableError, UnwritableError
+from mlworkflow.core.errors import UnreadableError, UnwritableError, first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,8 +113,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
             return pd.read_csv(path, usecols=columns)
         return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnreadableError(path, f"it is not: {reason}", RERUN) from error
+        raise UnreadableError(path, f"it is not: {first_line(error)}", RERUN) from error
 
 
 def table_of(content: bytes) -> pd.DataFrame:
@@ -146,7 +145,7 @@ class Columns:
             self._rows = int(pq.read_metadata(path).num_rows)
             self.columns = pd.Index(pq.read_schema(path).names)
         except (OSError, pa.ArrowException) as error:
-            raise UnreadableError(path, f"it is not: {error}".splitlines()[0], RERUN) from error
+            raise UnreadableError(path, f"it is not: {first_line(error)}", RERUN) from error
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -1,7 +1,7 @@
 """A problem of the repository from a table that nobody has seen: looked at, decided, tried, told; nothing written here.
 
 A map for the next reader: look.py collects the evidence, proposal.py decides, `make` tries the decisions on the rows as
-the stages will, problemfile.py writes them down. The command that takes the snapshot and writes is newcommand.py.
+the stages will, problemfile.py writes them down. The command that takes the snapshot and writes is command.py.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def _draw_cells(axes: Axes, matrix: NDArray[Any]) -> None:
             axes.text(column + 0.5, row + 0.5, f"{count}", color=ink, **how)
 
 
-def residuals(predicted: ArrayLike, residual: ArrayLike, *, name: str, title: str, unit: str = "") -> str:
+def residuals(predicted: ArrayLike, residual: ArrayLike, *, name: str, title: str) -> str:
     """Return (n,) residuals (actual minus predicted) over (n,) predictions; of many rows 2000 evenly spaced ones."""
     keep = thinned(len(np.asarray(predicted)), MOST_POINTS)
     across, up = (np.asarray(values, dtype=float)[keep] for values in (predicted, residual))
@@ -139,7 +139,7 @@ def residuals(predicted: ArrayLike, residual: ArrayLike, *, name: str, title: st
     def draw(axes: Axes) -> None:
         axes.axhline(0, color=MUTED, linewidth=1)
         axes.plot(across, up, "o", color=STAND_INS[0], alpha=0.45, markersize=4.5, markeredgewidth=0)
-        _name_axes(axes, f"predicted {unit}".strip(), "actual minus predicted")
+        _name_axes(axes, "predicted", "actual minus predicted")
 
     return chart(draw, name, title, height=HEIGHT)
 

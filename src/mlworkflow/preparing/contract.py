@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow.core.errors import ConfError, ProjectError, nearest
+from mlworkflow.core.errors import ConfError, ProjectError, listed, nearest
 from mlworkflow.rows.cast import read, read_rows
 from mlworkflow.rows.describe import describe
 from mlworkflow.rows.infer import infer
@@ -36,9 +36,8 @@ class ContractError(ProjectError):
     """Rows break the contract; every violation at once."""
 
     def __init__(self, table: str, found: Iterable[str]) -> None:
-        lines = "\n".join(f"  - {line}" for line in found)
         super().__init__(
-            f"{table} must keep to the contract of the problem, but:\n{lines}\n"
+            f"{table} must keep to the contract of the problem, but:\n{listed(found)}\n"
             "Mend the rows, or widen the rule under problem.contract in conf/problem."
         )
 

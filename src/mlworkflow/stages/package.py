@@ -20,6 +20,16 @@ from mlworkflow.serving.folder import HISTORY, versions, write
 if TYPE_CHECKING:
     import pandas as pd
 
+FOUND = {  # what the stages before found out about the model
+    "cv": paths.CV_METRICS,
+    "test": paths.TEST_METRICS,
+    "intervals": paths.INTERVALS,
+    "baselines": paths.BASELINE_METRICS,
+    "findings": paths.FINDINGS,
+    "decision": paths.DECISION,
+    "threshold": paths.THRESHOLD,
+}
+
 
 def main(sections: Sections) -> None:
     """Write the bundle: pipeline, schema, features, threshold, profile of the training rows, model card, manifest."""
@@ -28,18 +38,7 @@ def main(sections: Sections) -> None:
     features = [feature.config() for feature in problem.features]
     check_features(features)
     rows = io.read_table(paths.TRAIN, columns=[column.name for column in schema.inputs if column.kind != "time"])
-    found = {
-        name: io.read_json(path)
-        for name, path in {
-            "cv": paths.CV_METRICS,
-            "test": paths.TEST_METRICS,
-            "intervals": paths.INTERVALS,
-            "baselines": paths.BASELINE_METRICS,
-            "findings": paths.FINDINGS,
-            "decision": paths.DECISION,
-            "threshold": paths.THRESHOLD,
-        }.items()
-    }
+    found = {name: io.read_json(path) for name, path in FOUND.items()}
     files = {
         "pipeline.skops": io.read_bytes(paths.MODEL),
         "schema.json": io.as_json(schema.to_dict()),
@@ -73,8 +72,7 @@ def held_out(out_of_fold: pd.DataFrame, schema: Schema) -> pd.Series | None:
 def card(problem: Problem, model: Model, schema: Schema, seed: int, found: Mapping[str, Any]) -> str:
     """Return the model card in Markdown, in the sections of Mitchell et al. 2019, Model Cards for Model Reporting.
 
-    `found`: the content of metrics/{cv,test,baseline,decision}.json, evaluation/{intervals,findings}.json and
-    training/threshold.json, by the names cv, test, baselines, decision, intervals, findings, threshold.
+    `found`: the content of the files in FOUND, by the same names.
     """
     parts = [
         f"# Model card: {problem.name}",
