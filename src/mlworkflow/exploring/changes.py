@@ -33,29 +33,31 @@ def moved(data: Data) -> list[Finding]:
     """Columns whose values differ between the earlier and the later half of the training rows."""
     if data.time is None or len(data.sample) < FEWEST_ROWS:
         return []
-    half, found = len(data.ordered) // 2, []
-    for column in data.schema.columns:
-        is_target = column.role == "target"
-        if column.name not in data.train or column.role not in ("input", "target") or column.kind == "text":
-            continue
-        if column.kind == "time" or (is_target and data.schema.classes):
-            continue  # dates always move; classes are told by label_shift
-        values = data.ordered[column.name]
-        early, late = (
-            values.iloc[:half].dropna(),
-            values.iloc[half:].dropna(),
-        )  # what is missing is told by missing_moved
-        if min(len(early), len(late)) < FEWEST_ROWS / 2:
-            continue
-        index = associations.stability_index(early, late, words=column.kind == "category")
-        if index > MOVED:
-            what = (
-                f"{column.name!r} moved between the earlier and the later half of the training rows "
-                f"(population stability index {score(index)}, above {MOVED}): validate by time."
-            )
-            severity: Severity = "medium" if is_target or index > 1 else "low"
-            found.append(Finding("drift", severity, column.name, what, index))
-    return found
+    told = (_moved(data, column) for column in data.schema.columns if _can_move(data, column))
+    return [finding for finding in told if finding]
+
+
+def _can_move(data: Data, column: Column) -> bool:
+    """Return whether a column is looked at: dates always move, and classes are told by label_shift."""
+    if column.name not in data.train or column.role not in ("input", "target") or column.kind in ("text", "time"):
+        return False
+    return column.role == "input" or not data.schema.classes
+
+
+def _moved(data: Data, column: Column) -> Finding | None:
+    values, half = data.ordered[column.name], len(data.ordered) // 2
+    early, late = values.iloc[:half].dropna(), values.iloc[half:].dropna()  # what is missing is told by missing_moved
+    if min(len(early), len(late)) < FEWEST_ROWS / 2:
+        return None
+    index = associations.stability_index(early, late, words=column.kind == "category")
+    if index <= MOVED:
+        return None
+    what = (
+        f"{column.name!r} moved between the earlier and the later half of the training rows "
+        f"(population stability index {score(index)}, above {MOVED}): validate by time."
+    )
+    severity: Severity = "medium" if column.role == "target" or index > 1 else "low"
+    return Finding("drift", severity, column.name, what, index)
 
 
 def label_shift(data: Data) -> list[Finding]:
