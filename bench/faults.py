@@ -24,8 +24,8 @@ from mlworkflow.exploring.arrivals import arrivals
 from mlworkflow.exploring.explore import explore, test_side
 from mlworkflow.exploring.findings import Finding
 from mlworkflow.preparing.prepare import prepare
+from mlworkflow.rows.cast import cast
 from mlworkflow.rows.profile import profile
-from mlworkflow.rows.schema import cast
 from mlworkflow.serving.drift import drift
 
 EACH = 10  # cases a fault

@@ -18,7 +18,8 @@ from mlworkflow.learning.crossval import fit, predict, rows_of
 from mlworkflow.learning.models import pipeline
 from mlworkflow.measures.metrics import Scored
 from mlworkflow.preparing.prepare import prepare
-from mlworkflow.rows.schema import Schema, infer
+from mlworkflow.rows.infer import infer
+from mlworkflow.rows.schema import Schema
 from mlworkflow.serving.bundle import load
 from mlworkflow.stages.collect import mistakes
 from mlworkflow.stages.featurize import featurize

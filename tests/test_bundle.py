@@ -18,9 +18,10 @@ from mlworkflow.learning import modelfile
 from mlworkflow.learning.crossval import fit, rows_of
 from mlworkflow.learning.models import inputs, pipeline, probabilities
 from mlworkflow.preparing.prepare import prepare
+from mlworkflow.rows.possible import possible
 from mlworkflow.rows.schema import Column, Schema
-from mlworkflow.serving import bundle as bundles
-from mlworkflow.serving.bundle import check_features, load, possible, read, replacing_folder
+from mlworkflow.serving.bundle import check_features, load
+from mlworkflow.serving.folder import FILES, HISTORY, MANIFEST, read, replacing_folder
 from mlworkflow.stages import featurize, monitor, package
 from tests.conftest import make_problem
 
@@ -191,7 +192,7 @@ def test_what_features_go_by_must_be_in_the_rows_and_the_history_names_no_key(tm
     make(problem, customers())
     with pytest.raises(TableError, match="'customer' is missing"):
         load(paths.BUNDLE).predict(customers().drop(columns="customer"))
-    kept = io.table_of((paths.BUNDLE / bundles.HISTORY).read_bytes())
+    kept = io.table_of((paths.BUNDLE / HISTORY).read_bytes())
     assert len(kept) > 20
     assert "c0" not in kept.astype(str).to_numpy()
 
@@ -217,7 +218,7 @@ def test_the_same_inputs_give_the_same_bytes(made, tmp_path):
 
 
 def test_no_file_beside_those_of_the_bundle_is_left(made):
-    assert sorted(path.name for path in paths.BUNDLE.iterdir()) == sorted([*bundles.FILES, bundles.MANIFEST])
+    assert sorted(path.name for path in paths.BUNDLE.iterdir()) == sorted([*FILES, MANIFEST])
     assert [path.name for path in paths.BUNDLE.parent.iterdir() if path.name.startswith(".")] == []
 
 
@@ -262,13 +263,13 @@ def test_a_changed_bit_of_the_pipeline_is_refused(made):
     [(b"{", "is no JSON"), (b"[]", "of format 1"), (b'{"format": 2}', "of format 1"), (b'{"format": 1}', "must have")],
 )
 def test_a_manifest_that_is_none_is_refused(made, content, words):
-    damage(bundles.MANIFEST, content)
+    damage(MANIFEST, content)
     with pytest.raises(DamagedBundleError, match=words):
         load(paths.BUNDLE)
 
 
 def test_no_manifest_and_no_folder_are_told_apart(made):
-    (paths.BUNDLE / bundles.MANIFEST).unlink()
+    (paths.BUNDLE / MANIFEST).unlink()
     with pytest.raises(DamagedBundleError, match=r"manifest\.json is missing"):
         load(paths.BUNDLE)
     with pytest.raises(UnreadableError, match="no such folder"):

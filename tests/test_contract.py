@@ -9,7 +9,8 @@ import pytest
 
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ConfError
-from mlworkflow.preparing.contract import Contract, ContractError, propose
+from mlworkflow.new.rules import rules_for
+from mlworkflow.preparing.contract import Contract, ContractError
 from mlworkflow.preparing.newrows import check_file
 from mlworkflow.stages.collect import collect
 from tests.conftest import ROOT, make_problem, run
@@ -163,7 +164,7 @@ def many() -> pd.DataFrame:
 def test_a_proposed_contract_demands_what_is_sure_and_no_more():
     table = many()
     table.loc[3, "age"] = ""
-    rules = {name: rule.model_dump(exclude_defaults=True) for name, rule in propose(table, make_problem()).items()}
+    rules = {name: rule.model_dump(exclude_defaults=True) for name, rule in rules_for(table, make_problem()).items()}
     assert rules == {
         "customer": {"kind": "category", "missing": False, "unique": True},
         "age": {"kind": "number", "low": 0},
@@ -175,14 +176,14 @@ def test_a_proposed_contract_demands_what_is_sure_and_no_more():
 
 
 def test_a_table_keeps_to_the_contract_proposed_for_it():
-    problem = make_problem(contract={n: r.model_dump() for n, r in propose(many(), make_problem()).items()})
+    problem = make_problem(contract={n: r.model_dump() for n, r in rules_for(many(), make_problem()).items()})
     contract = Contract(problem)
     contract.add(many())
     assert (contract.violations(), contract.warnings()) == ([], [])
 
 
 def test_few_rows_prove_little(table):
-    rules = propose(table, make_problem())
+    rules = rules_for(table, make_problem())
     assert rules["age"].missing
     assert rules["plan"].values is None
     assert not rules["customer"].unique  # one customer is there twice

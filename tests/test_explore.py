@@ -17,6 +17,7 @@ import pytest
 from mlworkflow.core import io, paths
 from mlworkflow.core.problem import Data, Split
 from mlworkflow.exploring import explore, findings
+from mlworkflow.exploring.looks import columns
 from mlworkflow.preparing.prepare import prepare
 from tests.test_findings import ROWS, coded, found, people, schema_of
 
@@ -29,7 +30,7 @@ def test_the_tables_stay_as_they_were() -> None:
     train = coded(table, schema)
     before = table.copy(), train.copy()
     explore.explore(table, train, schema)
-    explore.columns(train, schema)
+    columns(train, schema)
     pd.testing.assert_frame_equal(table, before[0])
     pd.testing.assert_frame_equal(train, before[1])
 
@@ -38,7 +39,7 @@ def test_empty_and_tiny_tables_are_no_failure() -> None:
     for rows in (0, 1, 3):
         table = people().head(rows)
         schema = schema_of(people(), "binary", "left")
-        assert len(explore.columns(coded(table, schema), schema)) == 5
+        assert len(columns(coded(table, schema), schema)) == 5
         explore.explore(table, coded(table, schema), schema)
     nothing = people().assign(age=np.nan, city=pd.Series([None] * ROWS, dtype="str"))
     assert found(nothing)
@@ -50,7 +51,7 @@ def test_large_tables_are_sampled_and_the_page_says_so(monkeypatch: pytest.Monke
     schema = schema_of(table, "binary", "left")
     data = findings.Data(table, coded(table, schema), schema)
     assert len(data.sample) == 100
-    html = explore.page("people", {"raw": ROWS, "train": ROWS}, [], explore.columns(data.train, schema), schema)
+    html = explore.page("people", {"raw": ROWS, "train": ROWS}, [], columns(data.train, schema), schema)
     assert "100 evenly spaced training rows" in html
     assert "Nothing suspicious was found" in html
 
@@ -75,7 +76,7 @@ def test_free_text_is_shown_by_its_lengths_and_words_and_keeps_the_checks_quiet(
     schema = schema_of(table, "binary", "left")
     schema = replace(schema, columns=[replace(c, kind="text") if c.name == "note" else c for c in schema.columns])
     assert explore.explore(table, coded(table, schema), schema) == []
-    look = next(look for look in explore.columns(coded(table, schema), schema) if look.name == "note")
+    look = next(look for look in columns(coded(table, schema), schema) if look.name == "note")
     assert look.strength is None
     assert look.holds == "1 · 4.5 · 7 words; most rows: parcel 75%, again 25%, arrived 25%"
     assert look.picture.startswith("<svg")
@@ -94,7 +95,7 @@ def test_the_page_shows_every_column_with_hostile_names_as_they_are() -> None:
         "people",
         {"raw": ROWS, "train": ROWS},
         explore.explore(table, train, schema),
-        explore.columns(train, schema),
+        columns(train, schema),
         schema,
     )
     page = Page(html)
@@ -154,7 +155,7 @@ def test_the_stage_writes_the_same_bytes_whatever_locale_clock_and_hash_seed(tmp
     side = explore.test_side(table, schema, Data(key=["age"]), Split())
     assert side is not None
     assert 0 < side.sum() < ROWS
-    told, looks = explore.explore(table, train, schema, side), explore.columns(train, schema)
+    told, looks = explore.explore(table, train, schema, side), columns(train, schema)
     here = explore.page("people", {"raw": ROWS, "train": ROWS}, told, looks, schema)
     assert (tmp_path / paths.EXPLORE_PAGE).read_bytes() == here.encode()
     assert io.read_json(tmp_path / paths.DATA_FINDINGS)["findings"][0]["column"] == "gap"
@@ -162,7 +163,7 @@ def test_the_stage_writes_the_same_bytes_whatever_locale_clock_and_hash_seed(tmp
 
 def test_the_values_of_a_key_are_not_shown(table, problem):
     prepared = prepare(table, problem)
-    looks = {look.name: look for look in explore.columns(prepared.train, prepared.schema)}
+    looks = {look.name: look for look in columns(prepared.train, prepared.schema)}
     assert looks["customer"].picture == ""
     assert "c1" not in looks["customer"].holds
     key = next(column for column in prepared.schema.columns if column.name == "customer")
@@ -178,6 +179,6 @@ def test_a_text_is_shown_by_its_number_of_words_and_raises_no_alarm() -> None:
     schema = replace(schema, columns=[replace(one, **kinds.get(one.name, {})) for one in schema.columns])
     train = coded(table, schema)
     assert [one.what for one in explore.explore(table, train, schema) if one.column == "note"] == []
-    (look,) = [one for one in explore.columns(train, schema) if one.name == "note"]
+    (look,) = [one for one in columns(train, schema) if one.name == "note"]
     assert " words" in look.holds
     assert look.picture

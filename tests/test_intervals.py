@@ -1,4 +1,4 @@
-"""What intervals.py promises: weights count as repeated rows, intervals cover and never claim certainty."""
+"""Weights count as repeated rows; intervals cover, and never claim certainty."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from mlworkflow.measures import intervals as module
-from mlworkflow.measures.intervals import bca, intervals, percentiles, replicates, resamples_for, weighted, wilson
+from mlworkflow.measures import bootstrap
+from mlworkflow.measures.bootstrap import bca, percentiles, replicates, resamples_for
+from mlworkflow.measures.intervals import intervals, proportion, wilson
 from mlworkflow.measures.metrics import METRICS, Scored, metrics_for, score
+from mlworkflow.measures.weighted import measure_of
 
 
 def binary(n: int, seed: int, apart: float = 1.2) -> Scored:
@@ -65,7 +67,7 @@ MAKERS: dict[str, tuple[Callable[[int, int], Scored], list[str]]] = {
 def test_at_unit_weights_each_metric_is_scikit_learns(kind: str, n: int) -> None:
     make, names = MAKERS[kind]
     scored = make(n, 3)
-    found, expected = weighted(names, scored, np.ones((2, n))), score(names, scored)
+    found, expected = measure_of(names, scored)(np.ones((2, n))), score(names, scored)
     assert {name: found[name][1] for name in names} == pytest.approx(expected, rel=1e-12)
 
 
@@ -74,7 +76,7 @@ def test_a_weight_counts_as_the_row_standing_there_as_often(kind: str) -> None:
     make, names = MAKERS[kind]
     scored, generator = make(60, 4), np.random.default_rng(0)
     weights = generator.multinomial(60, np.full(60, 1 / 60), size=8).astype(float)
-    found = weighted(names, scored, weights)
+    found = measure_of(names, scored)(weights)
     for line, counts in enumerate(weights):
         repeated = score(names, scored.take(np.repeat(np.arange(60), counts.astype(int))))
         assert {name: found[name][line] for name in names} == pytest.approx(repeated, rel=1e-12), line
@@ -113,7 +115,7 @@ def test_the_same_seed_gives_the_same_bytes_in_whatever_chunks(monkeypatch: pyte
     first, again, other = (intervals(names, scored, seed=seed) for seed in (5, 5, 6))
     assert first == again != other
     whole = replicates(names, scored, seed=5)
-    monkeypatch.setattr(module, "CHUNK", 300 * 7)
+    monkeypatch.setattr(bootstrap, "CHUNK", 300 * 7)
     parts = replicates(names, scored, seed=5)
     assert all(np.array_equal(whole[name], parts[name]) for name in names)
 
@@ -148,8 +150,8 @@ def test_accuracy_and_binary_precision_and_recall_are_proportions_with_a_score_i
 
 
 def test_several_classes_have_no_plain_precision() -> None:
-    assert module.proportion("precision", several(60, 0)) is None
-    assert module.proportion("precision", several(60, 0).take(several(60, 0).truth < 2)) is None
+    assert proportion("precision", several(60, 0)) is None
+    assert proportion("precision", several(60, 0).take(several(60, 0).truth < 2)) is None
 
 
 @pytest.mark.parametrize("kind", ["binary", "several classes", "regression"])
@@ -202,7 +204,7 @@ def test_a_cluster_interval_is_as_wide_as_the_metric_strays_from_table_to_table(
 ) -> None:
     strays = np.std([score(["silhouette"], clusters(300, seed))["silhouette"] for seed in range(100)])
     for most in (1000, 60):  # half of the rows; a fifth, so that the spread is scaled
-        monkeypatch.setattr(module, "CLUSTER_ROWS", most)
+        monkeypatch.setattr(bootstrap, "CLUSTER_ROWS", most)
         found = intervals(["silhouette"], clusters(300, 1), seed=0)["metrics"]["silhouette"]
         assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * strays, rel=0.3), most
 

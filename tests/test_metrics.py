@@ -11,7 +11,8 @@ import pytest
 import sklearn.metrics as reference
 
 from mlworkflow.measures import metrics
-from mlworkflow.measures.metrics import METRICS, Scored, gain, metrics_for, score, stability
+from mlworkflow.measures.metrics import METRICS, Scored, gain, metrics_for, score
+from mlworkflow.measures.stability import stability
 
 
 def classified(k: int, n: int = 200, seed: int = 0) -> Scored:

@@ -73,6 +73,22 @@ def test_rewiring_mends_what_is_wrong_and_keeps_the_comments(copy):
     assert (copy / "dvc.yaml").read_text().startswith("# The workflow")
 
 
+def outputs(spec: dict) -> list[str]:
+    """Return the paths of all outputs of a stage."""
+    items = [item for kind in ("outs", "metrics", "plots") for item in spec.get(kind, [])]
+    return [next(iter(item)) if isinstance(item, dict) else item for item in items]
+
+
+def readers(pipeline: dict, path: str) -> set[str]:
+    """Return the stages that read `path`, or a folder that holds it."""
+    return {
+        stage
+        for stage, spec in pipeline["stages"].items()
+        for dep in spec["deps"]
+        if path == dep or path.startswith(f"{dep}/") or dep.startswith(f"{path}/")
+    }
+
+
 def test_each_stage_is_one_module_and_says_what_it_is_for():
     modules = {path.stem for path in (ROOT / "src/mlworkflow/stages").glob("*.py")} - {"__init__", "__main__"}
     assert set(STAGES) == modules
@@ -81,9 +97,9 @@ def test_each_stage_is_one_module_and_says_what_it_is_for():
 
 
 def test_test_rows_are_read_by_evaluate_alone():
-    assert wiring.readers(PIPELINE, str(paths.TEST)) == {"evaluate"}
-    assert wiring.readers(PIPELINE, str(paths.TEST_ROWS)) == {"featurize"}
-    assert wiring.readers(PIPELINE, str(paths.RAW)) == {"prepare", "explore"}
+    assert readers(PIPELINE, str(paths.TEST)) == {"evaluate"}
+    assert readers(PIPELINE, str(paths.TEST_ROWS)) == {"featurize"}
+    assert readers(PIPELINE, str(paths.RAW)) == {"prepare", "explore"}
 
 
 def test_nothing_is_chosen_after_the_test_rows_were_scored():
@@ -92,17 +108,17 @@ def test_nothing_is_chosen_after_the_test_rows_were_scored():
     while waiting:
         stage = waiting.pop()
         after |= {stage}
-        waiting += {name for path in wiring.outputs(STAGES[stage]) for name in wiring.readers(PIPELINE, path)} - after
+        waiting += {name for path in outputs(STAGES[stage]) for name in readers(PIPELINE, path)} - after
     assert after == {"evaluate", "decide", "package", "monitor", "report"}
 
 
 def test_a_second_reader_of_test_rows_would_be_found():
     broken = {"stages": {**STAGES, "tune": {**STAGES["tune"], "deps": [*STAGES["tune"]["deps"], "data/features"]}}}
-    assert wiring.readers(broken, str(paths.TEST)) == {"evaluate", "tune"}
+    assert readers(broken, str(paths.TEST)) == {"evaluate", "tune"}
 
 
 def test_every_dep_on_data_is_made_by_a_stage_or_kept_in_git():
-    made = {path for spec in STAGES.values() for path in wiring.outputs(spec)}
+    made = {path for spec in STAGES.values() for path in outputs(spec)}
     kept = {
         "conf",
         "plugins/hydra_plugins/fingerprint.py",
@@ -116,7 +132,7 @@ def test_every_dep_on_data_is_made_by_a_stage_or_kept_in_git():
 
 def test_every_path_in_dvc_yaml_is_one_of_paths_py():
     known = {str(value) for value in vars(paths).values() if isinstance(value, Path)}
-    made = {path for spec in STAGES.values() for path in wiring.outputs(spec)}
+    made = {path for spec in STAGES.values() for path in outputs(spec)}
     assert made <= known
 
 

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from mlworkflow.core.errors import ConfError
+from mlworkflow.rows.cast import cast
+from mlworkflow.rows.infer import infer
 from mlworkflow.rows.reading import dates, numbers, spelt, words
-from mlworkflow.rows.schema import Schema, cast, infer
+from mlworkflow.rows.schema import Schema
 from tests.conftest import make_problem
 
 

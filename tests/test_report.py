@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlworkflow import report
 from mlworkflow.core import io, paths
 from mlworkflow.core.problem import Problem
 from mlworkflow.pages.templates import number, percent, score
+from mlworkflow.report.facts import Facts
+from mlworkflow.report.page import page as page_of
 from mlworkflow.rows.schema import Column
 
 PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse", "clustering": "silhouette"}
@@ -125,7 +126,7 @@ def findings(task: str, name: str) -> dict[str, Any]:
     }
 
 
-def facts(task: str, name: str = "age") -> report.Facts:
+def facts(task: str, name: str = "age") -> Facts:
     """Everything the page tells, made up."""
     primary, rungs = PRIMARY[task], {"random": 0.51, "majority": 0.5, "one_column": 0.81, "linear": 0.97}
     trials = pd.DataFrame(
@@ -136,7 +137,7 @@ def facts(task: str, name: str = "age") -> report.Facts:
     curve = pd.DataFrame(
         {"rows": [40, 100, 200, 400], "train": [1.0, 1.0, 0.99, 0.99], "cross_validated": [0.8, 0.9, 0.95, 0.97]}
     )
-    return report.Facts(
+    return Facts(
         problem=problem(task, name),
         model="random_forest",
         classes=CLASSES[task],
@@ -235,7 +236,7 @@ def assert_stands_alone(html: str) -> None:
 
 @pytest.mark.parametrize("task", PRIMARY)
 def test_the_page_of_every_task_has_verdict_and_sections_stands_alone_and_shows_hostile_names(task: str) -> None:
-    html = report.page(facts(task, HOSTILE))
+    html = page_of(facts(task, HOSTILE))
     assert_stands_alone(html)
     page = Page(html)
     assert set(EVERYWHERE) <= set(page.ids)
@@ -261,7 +262,7 @@ def test_a_model_no_better_than_the_baseline_is_told_so() -> None:
         "gain_low": -0.03,
     }
     decision["passed"] = {"as_good_as_people_in_roc_auc": True, "gain_over_baseline_above_noise": False}
-    page = Page(report.page(replace(bad, decision=decision)))
+    page = Page(page_of(replace(bad, decision=decision)))
     assert ("class", "verdict no") in page.attributes
     assert "Good enough: no" in page.text
     assert "within the noise" in page.text
@@ -271,7 +272,7 @@ def test_a_model_no_better_than_the_baseline_is_told_so() -> None:
 
 def test_a_model_that_is_itself_a_rung_is_compared_with_the_others() -> None:
     linear = replace(facts("binary"), model="linear", own_rung="linear")
-    text = Page(report.page(replace(linear, decision={**linear.decision, "best_baseline": "one_column"}))).text
+    text = Page(page_of(replace(linear, decision={**linear.decision, "best_baseline": "one_column"}))).text
     assert "linear against one column, the best baseline of another kind" in text
     assert "linear · what the model is, untuned" in text
     assert "linear, the model" in text
@@ -280,11 +281,11 @@ def test_a_model_that_is_itself_a_rung_is_compared_with_the_others() -> None:
 def test_the_best_possible_score_of_a_simulation_stands_beside_the_models() -> None:
     plain = facts("binary")
     told = {"metrics": {"roc_auc": 0.9876}, "ahead": {"value": 0.0091, "low": 0.002, "high": 0.016}, "money": 14321.0}
-    page = Page(report.page(replace(plain, findings={**plain.findings, "best": told})))
+    page = Page(page_of(replace(plain, findings={**plain.findings, "best": told})))
     assert page.text.count("0.9876") == 2
     assert "Its roc_auc is better than the model's by 0.0091, 95% interval 0.0020 to 0.0160." in page.text
     assert "worth 14\u202f321 euros" in page.text
-    assert "est possible" not in Page(report.page(plain)).text
+    assert "est possible" not in Page(page_of(plain)).text
 
 
 def test_what_a_run_does_not_have_is_left_out() -> None:
@@ -303,7 +304,7 @@ def test_what_a_run_does_not_have_is_left_out() -> None:
         test={"roc_auc": None},
         cv={"roc_auc": None},
     )
-    page = Page(report.page(bare))
+    page = Page(page_of(bare))
     assert "drift" not in page.ids
     assert "threshold" not in page.ids
     assert "0 trials" in page.text
@@ -323,10 +324,10 @@ def test_the_stage_writes_the_same_bytes_whatever_home_locale_and_clock(tmp_path
         [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
     )
     assert done.stderr == ""
-    assert (tmp_path / paths.INDEX_PAGE).read_bytes().decode() == report.page(facts("binary"))
+    assert (tmp_path / paths.INDEX_PAGE).read_bytes().decode() == page_of(facts("binary"))
 
 
-def write_files(told: report.Facts, folder: Path) -> None:
+def write_files(told: Facts, folder: Path) -> None:
     """Write what the stages before would have left in `folder`."""
     files = {
         paths.FEATURES: {"task": told.problem.task, "target": "left", "classes": told.classes, "columns": []},
@@ -383,7 +384,7 @@ def columns(count: int) -> list[Column]:
 
 
 def test_the_page_tells_how_each_column_is_treated_and_why_the_dropped_last() -> None:
-    page = report.page(replace(facts("binary"), columns=columns(2)))
+    page = page_of(replace(facts("binary"), columns=columns(2)))
     part = page[page.index("How the model sees") : page.index("What is suspicious")]
     assert "<details open>" in part
     assert "number, outliers: clip" in part
@@ -392,5 +393,5 @@ def test_the_page_tells_how_each_column_is_treated_and_why_the_dropped_last() ->
 
 
 def test_many_columns_are_folded_away_and_none_without_a_treatment() -> None:
-    assert "<details><summary>42 columns" in report.page(replace(facts("binary"), columns=columns(40)))
-    assert "How the model sees" not in report.page(facts("binary"))
+    assert "<details><summary>42 columns" in page_of(replace(facts("binary"), columns=columns(40)))
+    assert "How the model sees" not in page_of(facts("binary"))

@@ -7,7 +7,11 @@ import pandas as pd
 import pytest
 
 from mlworkflow.core.errors import TableError
-from mlworkflow.rows.schema import Schema, cast, codes, describe, impossible, infer
+from mlworkflow.rows.cast import cast
+from mlworkflow.rows.describe import describe
+from mlworkflow.rows.infer import infer
+from mlworkflow.rows.possible import impossible
+from mlworkflow.rows.schema import Schema, codes
 from tests.conftest import make_problem
 
 

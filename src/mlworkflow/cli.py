@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import mlworkflow
 from mlworkflow.core.errors import ProjectError
 
 EPILOG = "Experiments, metrics and plots are DVC's: dvc exp run -S model=xgboost, dvc exp show, dvc metrics diff."
@@ -35,7 +36,7 @@ def enter_repository() -> Path:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of every command."""
-    root = argparse.ArgumentParser(prog="mlworkflow", description=__import__("mlworkflow").__doc__, epilog=EPILOG)
+    root = argparse.ArgumentParser(prog="mlworkflow", description=mlworkflow.__doc__, epilog=EPILOG)
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, words: str) -> argparse.ArgumentParser:
@@ -108,9 +109,7 @@ def _new(arguments: argparse.Namespace, here: Path) -> None:
     from mlworkflow.new import command
     from mlworkflow.new.asked import Asked
 
-    asked = Asked(
-        **{name: getattr(arguments, name) for name in Asked.__dataclass_fields__},
-    )
+    asked = Asked(**{name: getattr(arguments, name) for name in Asked.__dataclass_fields__})
     told = {name: getattr(arguments, name) for name in ("records", "next", "page", "offset", "token")}
     options = Api(**told) if any(told.values()) else None
     command.new(

@@ -7,7 +7,7 @@ which kind of column it reads (`kind`). `Lag` and `Rolling` need other rows (`ne
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -44,40 +44,45 @@ CYCLES: dict[str, Callable[[Any], Any]] = {  # how far round, from 0 to 1
 
 
 @dataclass(frozen=True)
-class DateParts:
-    """Year, month, day, weekday (Monday is 0) and hour of a date column."""
+class _OfDate:
+    """Some parts of a date column, each a function of the dates; all that are `known`, where none is named."""
 
     column: str
-    parts: Sequence[str] = field(default_factory=lambda: list(PARTS))
+    parts: Sequence[str] | None = None
     kind: ClassVar[Kind] = "time"
+    known: ClassVar[Mapping[str, Callable[[Any], Any]]]
 
     def __post_init__(self) -> None:
         """Demand parts that there are."""
-        _demand_known("parts", self.parts, PARTS)
+        if unknown := [part for part in self.parts or () if part not in self.known]:
+            raise ValueError(f"parts must be of {', '.join(self.known)}, but {', '.join(unknown)} is not")
+
+    def values(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+        """Return {part: its (n,) float64}, missing where the date is."""
+        wanted = self.known if self.parts is None else self.parts
+        return {part: self.known[part](table[self.column]).astype("float64") for part in wanted}
+
+
+class DateParts(_OfDate):
+    """Year, month, day, weekday (Monday is 0) and hour of a date column."""
+
+    known = PARTS
 
     def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
-        """Return `column_part` columns, missing where the date is."""
-        return {f"{self.column}_{part}": PARTS[part](table[self.column]).astype("float64") for part in self.parts}
+        """Return `column_part` columns."""
+        return {f"{self.column}_{part}": values for part, values in self.values(table).items()}
 
 
-@dataclass(frozen=True)
-class Cycle:
+class Cycle(_OfDate):
     """Sine and cosine of month, weekday and time of day, so that December is beside January and 23:59 beside 0:00."""
 
-    column: str
-    parts: Sequence[str] = field(default_factory=lambda: list(CYCLES))
-    kind: ClassVar[Kind] = "time"
-
-    def __post_init__(self) -> None:
-        """Demand parts that go round."""
-        _demand_known("parts", self.parts, CYCLES)
+    known = CYCLES
 
     def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
-        """Return `column_part_sin` and `column_part_cos`, missing where the date is."""
-        angles = {part: 2 * np.pi * CYCLES[part](table[self.column]).astype("float64") for part in self.parts}
+        """Return `column_part_sin` and `column_part_cos`."""
         return {
-            f"{self.column}_{part}_{name}": function(angle).round(12)  # the last bits differ between machines
-            for part, angle in angles.items()
+            f"{self.column}_{part}_{name}": function(2 * np.pi * share).round(12)  # last bits differ between machines
+            for part, share in self.values(table).items()
             for name, function in (("sin", np.sin), ("cos", np.cos))
         }
 
@@ -172,12 +177,6 @@ class Bins:
         values = table[self.column]
         numbers = np.searchsorted(np.asarray(self.edges, dtype=float), values.to_numpy(), side="right")
         return {f"bin of {self.column}": values.where(values.isna(), numbers.astype("float64"))}
-
-
-def _demand_known(name: str, given: Sequence[str], known: Mapping[str, Any]) -> None:
-    unknown = [part for part in given if part not in known]
-    if unknown:
-        raise ValueError(f"{name} must be of {', '.join(known)}, but {', '.join(unknown)} is not")
 
 
 def build(config: Sequence[dict[str, Any]], schema: Schema) -> list[Feature]:

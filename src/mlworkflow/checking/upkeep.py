@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlworkflow.core import io, paths
-from mlworkflow.core.errors import ProjectError
+from mlworkflow.core.errors import ProjectError, listed
 
 README = Path("README.md")
 PYPROJECT = Path("pyproject.toml")
@@ -31,9 +31,7 @@ class NotCurrentError(ProjectError):
     """Files that are made by a command are not what it would make now."""
 
     def __init__(self, found: list[str]) -> None:
-        super().__init__(
-            "what is made by a command must be current, but:\n" + "\n".join(f"  - {line}" for line in found)
-        )
+        super().__init__(f"what is made by a command must be current, but:\n{listed(found)}")
 
 
 def check() -> str:
@@ -69,10 +67,7 @@ def _wiring_mistakes() -> list[str]:
 
 def configs() -> list[Mapping[str, Any]]:
     """Return the raw content of every file of conf/ as a composed configuration would hold it, group by group."""
-    found: list[Mapping[str, Any]] = []
-    for path in sorted(paths.CONF.glob("*/*.yaml")):
-        found.append({path.parent.name: io.read_yaml(path)})
-    return found
+    return [{path.parent.name: io.read_yaml(path)} for path in sorted(paths.CONF.glob("*/*.yaml"))]
 
 
 def wire() -> str:
@@ -157,8 +152,5 @@ def readme() -> str:
 
 def _readme_mistakes() -> list[str]:
     text = io.read_bytes(README).decode()
-    return (
-        []
-        if with_numbers(text) == text
-        else [f"{README}: its numbers are not those of metrics/, type `mlworkflow readme`"]
-    )
+    stale = [f"{README}: its numbers are not those of metrics/, type `mlworkflow readme`"]
+    return stale if with_numbers(text) != text else []

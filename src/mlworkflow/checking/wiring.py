@@ -1,4 +1,4 @@
-"""Does dvc.yaml name what the stages really use? Deps are compared with the imports, outputs with who may read them."""
+"""Does dvc.yaml name the code that the stages really use? Its deps are compared with their imports."""
 
 from __future__ import annotations
 
@@ -104,22 +104,6 @@ def code_mistakes(pipeline: Mapping[str, Any], configs: list[Mapping[str, Any]],
         found += [f"{stage}: add the dep {dep}" for dep in sorted(wanted - named)]
         found += [f"{stage}: remove the dep {dep}, nothing there uses it" for dep in sorted(named - wanted)]
     return found
-
-
-def outputs(spec: Mapping[str, Any]) -> list[str]:
-    """Return the paths of all outputs of a stage."""
-    items = [item for kind in ("outs", "metrics", "plots") for item in spec.get(kind, [])]
-    return [next(iter(item)) if isinstance(item, Mapping) else item for item in items]
-
-
-def readers(pipeline: Mapping[str, Any], path: str) -> set[str]:
-    """Return the stages that read `path`, or a folder that holds it."""
-    return {
-        stage
-        for stage, spec in pipeline["stages"].items()
-        for dep in spec["deps"]
-        if path == dep or path.startswith(f"{dep}/") or dep.startswith(f"{path}/")
-    }
 
 
 def rewire(root: Path, configs: list[Mapping[str, Any]]) -> None:

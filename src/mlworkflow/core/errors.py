@@ -21,12 +21,21 @@ def reason(error: Exception) -> str:
     return " ".join(str(error).splitlines()[:2])
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of what another library's exception says, its name where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def listed(found: Iterable[str]) -> str:
+    """Return all that was found, a line each."""
+    return "\n".join(f"  - {line}" for line in found)
+
+
 class ConfError(ProjectError):
     """One or more mistakes in conf/ or params.yaml, all told at once."""
 
     def __init__(self, found: Iterable[str], next_step: str) -> None:
-        lines = "\n".join(f"  - {line}" for line in found)
-        super().__init__(f"the configuration must fit its schema, but:\n{lines}\n{next_step}")
+        super().__init__(f"the configuration must fit its schema, but:\n{listed(found)}\n{next_step}")
 
 
 class StaleParamsError(ProjectError):
@@ -44,8 +53,7 @@ class TableError(ProjectError):
     """The table cannot be used for the problem; every reason at once."""
 
     def __init__(self, table: str, found: Iterable[str], next_step: str) -> None:
-        lines = "\n".join(f"  - {line}" for line in found)
-        super().__init__(f"{table} cannot be used:\n{lines}\n{next_step}")
+        super().__init__(f"{table} cannot be used:\n{listed(found)}\n{next_step}")
 
 
 class UnreadableError(ProjectError):
@@ -79,9 +87,8 @@ class DamagedBundleError(ProjectError):
     """A file of the bundle is not the one its manifest names; nothing of it was loaded."""
 
     def __init__(self, found: Iterable[str]) -> None:
-        lines = "\n".join(f"  - {line}" for line in found)
         super().__init__(
-            f"a bundle is loaded only when every file has the SHA-256 of its manifest, but:\n{lines}\n"
+            f"a bundle is loaded only when every file has the SHA-256 of its manifest, but:\n{listed(found)}\n"
             "Nothing was loaded. Type `dvc checkout models/bundle` or `dvc repro package`."
         )
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.core.errors import UnreadableError, UnwritableError
+from mlworkflow.core.errors import UnreadableError, UnwritableError, first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,8 +52,8 @@ def write_text(text: str, path: Path) -> None:
 
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:
-    """Write `value` as indented JSON; numbers are as they are, NaN becomes null."""
-    write_text(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
+    """Write `value` as indented JSON; see `as_json`."""
+    write_bytes(as_json(value), path)
 
 
 def write_yaml(value: Mapping[str, Any], path: Path) -> None:
@@ -113,8 +113,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
             return pd.read_csv(path, usecols=columns)
         return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnreadableError(path, f"it is not: {reason}", RERUN) from error
+        raise UnreadableError(path, f"it is not: {first_line(error)}", RERUN) from error
 
 
 def table_of(content: bytes) -> pd.DataFrame:
@@ -146,7 +145,7 @@ class Columns:
             self._rows = int(pq.read_metadata(path).num_rows)
             self.columns = pd.Index(pq.read_schema(path).names)
         except (OSError, pa.ArrowException) as error:
-            raise UnreadableError(path, f"it is not: {error}".splitlines()[0], RERUN) from error
+            raise UnreadableError(path, f"it is not: {first_line(error)}", RERUN) from error
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -181,6 +180,11 @@ def sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UnreadableError(path, f"it is not: {error.strerror}", RERUN) from error
+
+
+def as_json(value: Mapping[str, Any]) -> bytes:
+    """Return `value` as indented JSON in UTF-8; numbers are as they are, NaN becomes null."""
+    return (json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def plain(value: Any) -> Any:

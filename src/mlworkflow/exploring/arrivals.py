@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from mlworkflow.exploring.findings import Finding, worst_first
@@ -11,6 +12,7 @@ from mlworkflow.rows.profile import MOST_SHOWN
 if TYPE_CHECKING:
     import pandas as pd
 
+Line = dict[Hashable, Any]  # of the table that `drift` returns
 SIGMAS = 5  # how far beyond chance a count must be to be told: once in three million columns
 BURST = 0.05  # how much larger the share of missing values must be
 MOVED = 0.25  # population stability index
@@ -26,8 +28,7 @@ def arrivals(reference: dict[str, Any], drifted: pd.DataFrame, psi: float = MOVE
         psi: the population stability index above which a column moved.
     """
     found = []
-    lines: list[dict[str, Any]] = drifted.to_dict("records")  # type: ignore[assignment]
-    for line in lines:
+    for line in drifted.to_dict("records"):
         then = reference["columns"].get(line["column"])
         if then is not None:
             told = (_new_words(then, line), _gone(then, line), _moved(line, psi))
@@ -35,7 +36,7 @@ def arrivals(reference: dict[str, Any], drifted: pd.DataFrame, psi: float = MOVE
     return worst_first(found)
 
 
-def _new_words(then: dict[str, Any], line: dict[str, Any]) -> Finding | None:
+def _new_words(then: dict[str, Any], line: Line) -> Finding | None:
     """Categories that training never saw, more often than its own rarities make likely.
 
     The chance of something unseen is about the share of what was seen once (Good 1953, by an idea of Turing).
@@ -53,7 +54,7 @@ def _new_words(then: dict[str, Any], line: dict[str, Any]) -> Finding | None:
     return Finding("new_category", "medium", line["column"], what, line["new"])
 
 
-def _gone(then: dict[str, Any], line: dict[str, Any]) -> Finding | None:
+def _gone(then: dict[str, Any], line: Line) -> Finding | None:
     """A share of missing values that is far larger than in training."""
     rows = line["rows"] / (1 - line["missing"]) if line["missing"] < 1 else then["rows"]
     usual = (then["missing"] + 1) / (then["rows"] + 2)
@@ -66,7 +67,7 @@ def _gone(then: dict[str, Any], line: dict[str, Any]) -> Finding | None:
     return Finding("missing_burst", "high" if line["missing"] > 0.5 else "medium", line["column"], what, 1)
 
 
-def _moved(line: dict[str, Any], psi: float) -> Finding | None:
+def _moved(line: Line, psi: float) -> Finding | None:
     """A spread that differs further than chance makes it."""
     if line["psi"] <= max(psi, line["noise"]) or line["missing_change"] > BURST or line["new"]:
         return None

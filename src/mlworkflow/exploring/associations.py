@@ -107,11 +107,16 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _area(numbers: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
     """Return the area under the ROC curve, at least 0.5; NaN with fewer than 5 rows on a side."""
-    ones, zeros = int(positive.sum()), int((~positive).sum())
-    if min(ones, zeros) < 5:
+    if min(positive.sum(), (~positive).sum()) < 5:
         return math.nan
-    area = (_ranks(numbers)[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros)
-    return float(max(area, 1 - area))
+    area = _under_the_curve(numbers, positive)
+    return max(area, 1 - area)
+
+
+def _under_the_curve(numbers: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve by the ranks of the positive rows (Mann and Whitney 1947)."""
+    ones, zeros = int(positive.sum()), int((~positive).sum())
+    return float((_ranks(numbers)[positive].sum() - ones * (ones + 1) / 2) / max(ones * zeros, 1))
 
 
 def nearest_classes(values: pd.Series, target: NDArray[Any]) -> float:
@@ -150,9 +155,7 @@ def _area_of_rates(groups: NDArray[Any], positive: NDArray[np.bool_], parts: int
         count = np.bincount(groups[~own], minlength=kinds)
         hits = np.bincount(groups[~own], weights=positive[~own], minlength=kinds)
         rates[own] = ((hits + mean) / (count + 1))[groups[own]]
-    ones, zeros = int(positive.sum()), int((~positive).sum())
-    area = (_ranks(rates)[positive].sum() - ones * (ones + 1) / 2) / max(ones * zeros, 1)
-    return max(float(area), 0.5)
+    return max(_under_the_curve(rates, positive), 0.5)
 
 
 def _errors_taken_away(groups: NDArray[Any], truth: NDArray[Any]) -> float:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from mlworkflow.exploring.associations import as_numbers, commonest
 from mlworkflow.exploring.findings import Data, Finding, many
-from mlworkflow.pages.charts import thinned
 from mlworkflow.pages.templates import score
+from mlworkflow.rows.sampling import thin
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +33,7 @@ def nothing_tells(data: Data) -> list[Finding]:
     """
     if data.target is None or any(column.kind == "text" for column in data.inputs) or not data.inputs:
         return []
-    table = data.train.iloc[thinned(len(data.train), MOST_TRIED)] if len(data.train) else data.train
+    table = thin(data.train, MOST_TRIED)
     if len(table) < FEWEST_ROWS:
         return []
     truth = table[str(data.schema.target)].to_numpy()

@@ -10,8 +10,9 @@ import pandas as pd
 from mlworkflow.exploring import associations, shifts
 from mlworkflow.exploring.associations import as_numbers
 from mlworkflow.exploring.findings import Data, Finding, Severity
-from mlworkflow.pages.charts import thinned
 from mlworkflow.pages.templates import percent, score
+from mlworkflow.rows.reading import as_word
+from mlworkflow.rows.sampling import thin, thinned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,29 +33,31 @@ def moved(data: Data) -> list[Finding]:
     """Columns whose values differ between the earlier and the later half of the training rows."""
     if data.time is None or len(data.sample) < FEWEST_ROWS:
         return []
-    half, found = len(data.ordered) // 2, []
-    for column in data.schema.columns:
-        is_target = column.role == "target"
-        if column.name not in data.train or column.role not in ("input", "target") or column.kind == "text":
-            continue
-        if column.kind == "time" or (is_target and data.schema.classes):
-            continue  # dates always move; classes are told by label_shift
-        values = data.ordered[column.name]
-        early, late = (
-            values.iloc[:half].dropna(),
-            values.iloc[half:].dropna(),
-        )  # what is missing is told by missing_moved
-        if min(len(early), len(late)) < FEWEST_ROWS / 2:
-            continue
-        index = associations.stability_index(early, late, words=column.kind == "category")
-        if index > MOVED:
-            what = (
-                f"{column.name!r} moved between the earlier and the later half of the training rows "
-                f"(population stability index {score(index)}, above {MOVED}): validate by time."
-            )
-            severity: Severity = "medium" if is_target or index > 1 else "low"
-            found.append(Finding("drift", severity, column.name, what, index))
-    return found
+    told = (_moved(data, column) for column in data.schema.columns if _can_move(data, column))
+    return [finding for finding in told if finding]
+
+
+def _can_move(data: Data, column: Column) -> bool:
+    """Return whether a column is looked at: dates always move, and classes are told by label_shift."""
+    if column.name not in data.train or column.role not in ("input", "target") or column.kind in ("text", "time"):
+        return False
+    return column.role == "input" or not data.schema.classes
+
+
+def _moved(data: Data, column: Column) -> Finding | None:
+    values, half = data.ordered[column.name], len(data.ordered) // 2
+    early, late = values.iloc[:half].dropna(), values.iloc[half:].dropna()  # what is missing is told by missing_moved
+    if min(len(early), len(late)) < FEWEST_ROWS / 2:
+        return None
+    index = associations.stability_index(early, late, words=column.kind == "category")
+    if index <= MOVED:
+        return None
+    what = (
+        f"{column.name!r} moved between the earlier and the later half of the training rows "
+        f"(population stability index {score(index)}, above {MOVED}): validate by time."
+    )
+    severity: Severity = "medium" if column.role == "target" or index > 1 else "low"
+    return Finding("drift", severity, column.name, what, index)
 
 
 def label_shift(data: Data) -> list[Finding]:
@@ -75,8 +78,6 @@ def label_shift(data: Data) -> list[Finding]:
 
 
 def _codes(values: pd.Series, classes: list[str]) -> NDArray[np.int64]:
-    from mlworkflow.rows.schema import as_word
-
     words = values.astype("object").map(as_word, na_action="ignore")
     return np.asarray(pd.Index(classes).astype(str).get_indexer(pd.Index(words)))
 
@@ -127,7 +128,7 @@ def missing_moved(data: Data) -> list[Finding]:
 
 def units(data: Data) -> list[Finding]:
     """Numbers that continue in another unit from some row on, or stand in two units side by side."""
-    table = data.ordered.iloc[thinned(len(data.ordered), MOST_COMPARED)] if len(data.ordered) else data.ordered
+    table = thin(data.ordered, MOST_COMPARED)
     if len(table) < FEWEST_ROWS:
         return []
     classes = np.zeros(len(table), dtype="int64")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from mlworkflow.pages.charts import thinned
 from mlworkflow.pages.templates import number
+from mlworkflow.rows.sampling import thin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +66,7 @@ class Data:
     @cached_property
     def sample(self) -> pd.DataFrame:
         """At most MOST_ROWS evenly spaced training rows."""
-        return self.train.iloc[thinned(len(self.train), MOST_ROWS)] if len(self.train) else self.train
+        return thin(self.train, MOST_ROWS)
 
     @property
     def time(self) -> str | None:

@@ -10,9 +10,9 @@ import pandas as pd
 from mlworkflow.exploring import associations
 from mlworkflow.exploring.associations import as_numbers
 from mlworkflow.exploring.findings import Data, Finding
-from mlworkflow.pages.charts import thinned
 from mlworkflow.pages.templates import number, score
-from mlworkflow.rows.schema import cast
+from mlworkflow.rows.cast import cast
+from mlworkflow.rows.sampling import thin
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +71,7 @@ def sums(data: Data) -> list[Finding]:
     if data.schema.task != "regression" or len(names) < 2:
         return []
     known = data.sample[[*names, str(data.schema.target)]].dropna().astype("float64")
-    table = known.iloc[thinned(len(known), MOST_SOLVED)] if len(known) else known
+    table = thin(known, MOST_SOLVED)
     if len(table) < 10 * len(names) or table[data.schema.target].nunique() < 10:
         return []
     factors = _factors(table[names], table[data.schema.target])

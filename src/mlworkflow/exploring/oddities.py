@@ -10,8 +10,8 @@ import pandas as pd
 from mlworkflow.exploring import associations
 from mlworkflow.exploring.associations import as_numbers
 from mlworkflow.exploring.findings import MOST_ROWS, Data, Finding, first_few, listed, many
-from mlworkflow.pages.charts import thinned
 from mlworkflow.pages.templates import number, percent
+from mlworkflow.rows.sampling import thinned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +61,7 @@ def decimals(data: Data) -> list[Finding]:
     inputs = [column.name for column in data.schema.columns if column.role != "key" and column.name in data.raw.columns]
     keep, found = thinned(len(data.raw), MOST_ROWS), []
     for name in inputs:
-        values = data.raw[name].iloc[keep] if len(data.raw) else data.raw[name]
+        values = data.raw[name].iloc[keep]
         if values.dtype.kind in "iufbM":
             continue
         words = values.dropna().astype("str").str.strip()

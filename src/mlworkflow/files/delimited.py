@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.core.errors import TableError, UnreadableError
+from mlworkflow.core.errors import TableError, UnreadableError, first_line
 from mlworkflow.files import archives
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _explained(path: Path, delimiter: str, encoding: str, quote: str, error: Exc
         place = f"{_fault(path, encoding)} is no {encoding}"
         return UnreadableError(path, f"it is not: {place}", "Save the file in one encoding, best UTF-8.")
     _demand_closed(path, delimiter, encoding, quote)
-    return UnreadableError(path, f"it is not: {str(error).splitlines()[0]}", "Mend the file: a header, then rows.")
+    return UnreadableError(path, f"it is not: {first_line(error)}", "Mend the file: a header, then rows.")
 
 
 def _fault(path: Path, encoding: str) -> str:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.core.errors import ProjectError, TableError, UnreadableError
+from mlworkflow.core.errors import ProjectError, TableError, UnreadableError, first_line
 from mlworkflow.files import archives, delimited, dialect, records
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def read_rows(path: Path, **how: str | None) -> pd.DataFrame:
 def _damaged(path: Path, error: Exception) -> UnreadableError:
     if isinstance(error, UnreadableError):
         return error
-    told = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+    told = getattr(error, "strerror", None) or first_line(error)
     return UnreadableError(path, f"it is not: {told}", "Make or fetch the file again.")
 
 
@@ -164,7 +164,7 @@ def _book(path: Path) -> Any:
         raise UnreadableError(path, "Excel needs the package openpyxl, which is not installed", "Type `make extras`.")
     import io as streams
 
-    import openpyxl  # type: ignore[import-untyped]
+    import openpyxl
 
     with archives.opened(path) as stream:
         content = streams.BytesIO(stream.read())

@@ -9,6 +9,7 @@ import numpy as np
 from mlworkflow.learning.crossval import Rows, predict
 from mlworkflow.measures import metrics
 from mlworkflow.measures.metrics import Scored
+from mlworkflow.rows.sampling import thinned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ def importance(fitted: Any, rows: Rows, metric: str, seed: int) -> pd.DataFrame:
     import pandas as pd
     from sklearn.inspection import permutation_importance
 
-    some = rows.take(np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).round().astype(int))
+    some = rows.take(thinned(len(rows), MOST_ROWS))
     if rows.task == "clustering":
         space = fitted[:-1].transform(some.table)
 

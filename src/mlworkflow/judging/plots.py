@@ -9,6 +9,7 @@ import numpy as np
 
 from mlworkflow.judging import calibration
 from mlworkflow.measures.metrics import Scored
+from mlworkflow.rows.sampling import thin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,9 +38,9 @@ def tables(scored: Scored, classes: Sequence[Any], importance: pd.DataFrame, see
         found |= {"confusion.csv": said, "calibration.csv": calibration.curve(scored)} | _curves(scored)
     elif scored.truth.ndim == 1:
         lines = pd.DataFrame({"predicted": scored.labels, "residual": scored.truth - scored.labels})
-        found["residuals.csv"] = _thin(lines)
+        found["residuals.csv"] = thin(lines, MOST_POINTS)
     else:
-        found["clusters.csv"] = _thin(_plane(scored, seed))
+        found["clusters.csv"] = thin(_plane(scored, seed), MOST_POINTS)
     return found
 
 
@@ -55,10 +56,8 @@ def _curves(scored: Scored) -> dict[str, pd.DataFrame]:
     false_positive, true_positive, _ = roc_curve(true, said)
     precision, recall, _ = precision_recall_curve(true, said, drop_intermediate=True)
     roc = pd.DataFrame({"false_positive_rate": false_positive, "true_positive_rate": true_positive})
-    return {
-        "roc.csv": _thin(roc),
-        "precision_recall.csv": _thin(pd.DataFrame({"recall": recall, "precision": precision})),
-    }
+    precision_recall = pd.DataFrame({"recall": recall, "precision": precision})
+    return {"roc.csv": thin(roc, MOST_POINTS), "precision_recall.csv": thin(precision_recall, MOST_POINTS)}
 
 
 def _plane(scored: Scored, seed: int) -> pd.DataFrame:
@@ -70,10 +69,3 @@ def _plane(scored: Scored, seed: int) -> pd.DataFrame:
     plane = PCA(count, random_state=seed).fit_transform(scored.truth)
     second = plane[:, 1] if count == 2 else np.zeros(len(plane))
     return pd.DataFrame({"first": plane[:, 0], "second": second, "cluster": scored.labels})
-
-
-def _thin(table: pd.DataFrame) -> pd.DataFrame:
-    """Return at most 2,000 rows, evenly spaced, the first and last among them."""
-    if len(table) <= MOST_POINTS:
-        return table
-    return table.iloc[np.linspace(0, len(table) - 1, MOST_POINTS).round().astype(int)]

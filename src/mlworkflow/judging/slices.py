@@ -51,9 +51,8 @@ def slices(
     names = [name for name in important or inputs.columns if name in inputs.columns][:MOST_COLUMNS]
     lines = []
     for name in names:
-        for label, mask in _slices_of(
-            lengths(inputs[name]).rename(f"words of {name}") if name in texts else inputs[name]
-        ):
+        column = lengths(inputs[name]).rename(f"words of {name}") if name in texts else inputs[name]
+        for label, mask in _slices_of(column):
             line = {"column": name, "slice": label, "rows": int(mask.sum()), "share": float(mask.mean())}
             lines.append(line | _measured(metric, scored.take(mask), whole, fewest, seed))
     table = pd.DataFrame(lines, columns=COLUMNS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,35 +69,44 @@ def simplest_adequate(facts: Facts, problem: Problem, model: str, own_rung: str 
 
 def rules(facts: Facts, problem: Problem, baseline: str) -> list[Rule]:
     """Return every rule of the problem, in the order of its file."""
-    gain, limits = facts.findings["against"][baseline], problem.constraints
+    return [
+        *_gain_rules(facts, problem, baseline),
+        *_limit_rules(facts, problem),
+        *_metric_rules(facts, problem),
+        *_slice_rules(facts, problem),
+    ]
+
+
+def _gain_rules(facts: Facts, problem: Problem, baseline: str) -> list[Rule]:
+    """Return the rules of the gain over the best baseline, and over what people reach."""
+    gain, least = facts.findings["against"][baseline], problem.metrics.least_gain
     low, value = gain["low"], gain["value"]
+    margin = None if value is None else value - least
     found = [
         Rule("gain_over_baseline_above_noise", low is not None and low > 0, low),
-        Rule(
-            "gain_over_baseline_worth_having",
-            value is not None and value >= problem.metrics.least_gain,
-            _minus(value, problem.metrics.least_gain),
-        ),
+        Rule("gain_over_baseline_worth_having", value is not None and value >= least, margin),
     ]
     if (human := problem.reference.human) and (reached := facts.tested.get(human.metric)) is not None:
         margin = metrics.gain(human.metric, reached, float(human.figure))
         found.append(Rule(f"as_good_as_people_in_{human.metric}", margin >= 0, margin))
-    if limits.largest_model_megabytes is not None:
-        margin = limits.largest_model_megabytes - facts.megabytes
-        found.append(Rule("largest_model_megabytes", margin >= 0, margin))
-    for name, told in facts.findings["constraints"].items():
-        found.append(Rule(name, bool(told["passed"]), None))
-    for name, limit in limits.metrics.items():
-        reached = facts.tested.get(name)
-        margin_ = None if reached is None else metrics.gain(name, reached, float(limit))
-        found.append(
-            Rule(
-                f"least_{name}" if metrics.METRICS[name].greater_is_better else f"largest_{name}",
-                margin_ is not None and margin_ >= 0,
-                margin_,
-            )
-        )
-    return found + _slice_rules(facts, problem)
+    return found
+
+
+def _limit_rules(facts: Facts, problem: Problem) -> list[Rule]:
+    """Return the rules of the size of the model and of what evaluate measured itself."""
+    most, found = problem.constraints.largest_model_megabytes, []
+    if most is not None:
+        found.append(Rule("largest_model_megabytes", most - facts.megabytes >= 0, most - facts.megabytes))
+    return found + [Rule(name, bool(told["passed"]), None) for name, told in facts.findings["constraints"].items()]
+
+
+def _metric_rules(facts: Facts, problem: Problem) -> list[Rule]:
+    found = []
+    for name, limit in problem.constraints.metrics.items():
+        reached, end = facts.tested.get(name), "least" if metrics.METRICS[name].greater_is_better else "largest"
+        margin = None if reached is None else metrics.gain(name, reached, float(limit))
+        found.append(Rule(f"{end}_{name}", margin is not None and margin >= 0, margin))
+    return found
 
 
 def _slice_rules(facts: Facts, problem: Problem) -> list[Rule]:
@@ -112,15 +121,11 @@ def _slice_rules(facts: Facts, problem: Problem) -> list[Rule]:
     return found
 
 
-def _minus(value: float | None, limit: float) -> float | None:
-    return None if value is None else value - limit
-
-
 def decision(facts: Facts, problem: Problem, model: str, own_rung: str | None) -> dict[str, Any]:
     """Return metrics/decision.json."""
     primary = problem.metrics.primary
     baseline = best_baseline(facts, primary, own_rung)
-    told: Sequence[Rule] = rules(facts, problem, baseline)
+    told = rules(facts, problem, baseline)
     gain = facts.findings["against"][baseline]
     return {
         "verdict": BETTER if beaten(gain, problem.metrics.least_gain) else NO_BETTER,

@@ -14,7 +14,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from mlworkflow.core.params import Wants
 from mlworkflow.learning.models import columns
 from mlworkflow.measures.metrics import Scored
-from mlworkflow.rows.schema import as_word, codes
+from mlworkflow.rows.reading import as_word
+from mlworkflow.rows.schema import codes
 
 if TYPE_CHECKING:
     import pandas as pd

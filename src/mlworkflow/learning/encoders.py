@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-QUANTILES = (0.01, 0.99)  # numbers of the training rows beyond are outliers
+from mlworkflow.rows.treatments import OUTLYING
+
 BUCKETS = 32  # columns for a hashed category
 MOST_TERMS = 20_000  # of a text, the commonest
 HASH_KEY = "mlworkflow-words"  # 16 characters
@@ -21,7 +22,7 @@ HASH_KEY = "mlworkflow-words"  # 16 characters
 class Clip(TransformerMixin, BaseEstimator):
     """Numbers beyond two quantiles of the training rows become those quantiles; missing ones stay missing."""
 
-    def __init__(self, quantiles: tuple[float, float] = QUANTILES) -> None:
+    def __init__(self, quantiles: tuple[float, float] = OUTLYING) -> None:
         self.quantiles = quantiles
 
     def fit(self, X: Any, y: Any = None) -> Clip:

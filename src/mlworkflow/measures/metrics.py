@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from mlworkflow.core.problem import Task
 
 NAN = float("nan")
-SILHOUETTE_ROWS = (
-    5000  # its time grows with the square of the rows: of more rows, the same 5000 drawn ones are measured
-)
+SILHOUETTE_ROWS = 5000  # its time grows with the square of the rows: of more, the same 5000 drawn ones are measured
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,17 @@ class Scored:
         if self.probabilities is not None:
             return int(self.probabilities.shape[1])
         return max(2, *(int(codes.max(initial=0)) + 1 for codes in (self.truth, self.labels)))
+
+    @property
+    def one_class(self) -> bool:
+        """Whether the rows show a single class (or value), so that nothing can be told apart."""
+        return bool((self.truth == self.truth[0]).all())
+
+    @property
+    def finite(self) -> bool:
+        """Whether every number is finite."""
+        arrays = (self.truth, self.labels, self.probabilities)
+        return all(array is None or bool(np.isfinite(array).all()) for array in arrays)
 
     def take(self, rows: NDArray[Any]) -> Scored:
         """Return the given rows (a mask or positions) as a Scored of their own, with the same K."""
@@ -121,7 +130,7 @@ def gain(name: str, candidate_value: float, base_value: float) -> float:
 def score(names: Iterable[str], scored: Scored, *, stability: float | None = None) -> dict[str, float]:
     """Return the value of each metric by scikit-learn's functions, NaN where it has none.
 
-    `stability` cannot be told from one clustering: it is left out unless its value (see the function) is passed.
+    `stability` cannot be told from one clustering: it is left out unless its value (see stability.py) is passed.
     """
     values = {name: _value(name, scored) for name in names if name != "stability"}
     if stability is not None and "stability" in names:
@@ -131,113 +140,70 @@ def score(names: Iterable[str], scored: Scored, *, stability: float | None = Non
 
 def _value(name: str, scored: Scored) -> float:
     """Return one metric; NaN for rows that cannot answer it."""
-    if not len(scored) or not _finite(scored) or (METRICS[name].needs_probabilities and scored.probabilities is None):
+    if not len(scored) or not scored.finite or (METRICS[name].needs_probabilities and scored.probabilities is None):
         return NAN
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         return float(_FUNCTIONS[name](scored))
 
 
-def _finite(scored: Scored) -> bool:
-    """Return whether every number is finite."""
-    arrays = (scored.truth, scored.labels, scored.probabilities)
-    return all(array is None or bool(np.isfinite(array).all()) for array in arrays)
+# ---- scikit-learn's functions, by their names: importing them takes a second, so it is done late ---------------------
 
 
-def one_class(scored: Scored) -> bool:
-    """Return whether the rows show a single class, so that nothing can be told apart."""
-    return bool((scored.truth == scored.truth[0]).all())
+def _scikit_learns(function: str) -> Callable[..., Any]:
+    import sklearn.metrics
+
+    found: Callable[..., Any] = getattr(sklearn.metrics, function)
+    return found
 
 
-def _one_against_rest(metric: Callable[..., float]) -> Callable[[Scored], float]:
+def _of_labels(function: str, *, several: bool = False) -> Callable[[Scored], float]:
+    """Make a metric of truth and labels; one that needs `several` classes (or values) is NaN for a single one."""
+
+    def value(scored: Scored) -> float:
+        if several and scored.one_class:
+            return NAN
+        return float(_scikit_learns(function)(scored.truth, scored.labels))
+
+    return value
+
+
+def _averaged(function: str) -> Callable[[Scored], float]:
+    """Make precision, recall or f1: of class 1 for two classes, the macro mean for more."""
+
+    def value(scored: Scored) -> float:
+        if scored.one_class:
+            return NAN
+        average = "binary" if scored.k == 2 else "macro"
+        return float(_scikit_learns(function)(scored.truth, scored.labels, average=average, zero_division=0))
+
+    return value
+
+
+def _of_probabilities(function: str) -> Callable[[Scored], float]:
+    """Make a metric of truth and the probabilities of all classes."""
+
+    def value(scored: Scored) -> float:
+        return float(_scikit_learns(function)(scored.truth, scored.probabilities, labels=np.arange(scored.k)))
+
+    return value
+
+
+def _one_against_rest(function: str) -> Callable[[Scored], float]:
     """Make a binary ranking metric one of K classes: class 1 for two, the mean over the classes present for more."""
 
     def value(scored: Scored) -> float:
         assert scored.probabilities is not None
-        if one_class(scored):
+        if scored.one_class:
             return NAN
-        classes = [1] if scored.k == 2 else np.unique(scored.truth).tolist()
+        classes, metric = [1] if scored.k == 2 else np.unique(scored.truth).tolist(), _scikit_learns(function)
         return float(np.mean([metric(scored.truth == code, scored.probabilities[:, code]) for code in classes]))
 
     return value
 
 
-def _roc_auc(scored: Scored) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    return _one_against_rest(roc_auc_score)(scored)
-
-
-def _average_precision(scored: Scored) -> float:
-    from sklearn.metrics import average_precision_score
-
-    return _one_against_rest(average_precision_score)(scored)
-
-
-def _log_loss(scored: Scored) -> float:
-    from sklearn.metrics import log_loss
-
-    return float(log_loss(scored.truth, scored.probabilities, labels=np.arange(scored.k)))
-
-
-def _brier_score(scored: Scored) -> float:
-    from sklearn.metrics import brier_score_loss
-
-    return float(brier_score_loss(scored.truth, scored.probabilities, labels=np.arange(scored.k)))
-
-
-def _accuracy(scored: Scored) -> float:
-    from sklearn.metrics import accuracy_score
-
-    return float(accuracy_score(scored.truth, scored.labels))
-
-
-def _balanced_accuracy(scored: Scored) -> float:
-    from sklearn.metrics import balanced_accuracy_score
-
-    return NAN if one_class(scored) else float(balanced_accuracy_score(scored.truth, scored.labels))
-
-
-def _matthews_corrcoef(scored: Scored) -> float:
-    from sklearn.metrics import matthews_corrcoef
-
-    return NAN if one_class(scored) else float(matthews_corrcoef(scored.truth, scored.labels))
-
-
-def _averaged(name: str) -> Callable[[Scored], float]:
-    """Return precision, recall or f1: of class 1 for two classes, the macro mean for more."""
-
-    def value(scored: Scored) -> float:
-        import sklearn.metrics
-
-        average = "binary" if scored.k == 2 else "macro"
-        metric = getattr(sklearn.metrics, f"{name}_score")
-        if one_class(scored):
-            return NAN
-        return float(metric(scored.truth, scored.labels, average=average, zero_division=0))
-
-    return value
-
-
-def _error(function: str) -> Callable[[Scored], float]:
-    """Return the error of a regression by the name of scikit-learn's function."""
-
-    def value(scored: Scored) -> float:
-        import sklearn.metrics
-
-        return float(getattr(sklearn.metrics, function)(scored.truth, scored.labels))
-
-    return value
-
-
-def _r2(scored: Scored) -> float:
-    from sklearn.metrics import r2_score
-
-    return NAN if one_class(scored) else float(r2_score(scored.truth, scored.labels))
-
-
 def _adjusted_r2(scored: Scored) -> float:
-    return float(adjusted(_r2(scored), len(scored), scored.columns))
+    return float(adjusted(_of_labels("r2_score", several=True)(scored), len(scored), scored.columns))
 
 
 def adjusted(r2: Any, rows: int, columns: int | None) -> Any:
@@ -248,77 +214,36 @@ def adjusted(r2: Any, rows: int, columns: int | None) -> Any:
 
 
 def _clusters(function: str) -> Callable[[Scored], float]:
-    """Return a clustering metric by the name of scikit-learn's function; NaN for one cluster, or one a row."""
+    """Make a clustering metric; NaN for one cluster, or one a row."""
 
     def value(scored: Scored) -> float:
-        import sklearn.metrics
-
         if function == "silhouette_score" and len(scored) > SILHOUETTE_ROWS:
             scored = scored.take(np.random.default_rng(0).choice(len(scored), SILHOUETTE_ROWS, replace=False))
         if not 2 <= len(np.unique(scored.labels)) < len(scored):
             return NAN
-        return float(getattr(sklearn.metrics, function)(scored.truth, scored.labels))
+        return float(_scikit_learns(function)(scored.truth, scored.labels))
 
     return value
 
 
 _FUNCTIONS: dict[str, Callable[[Scored], float]] = {
-    "roc_auc": _roc_auc,
-    "average_precision": _average_precision,
-    "log_loss": _log_loss,
-    "brier_score": _brier_score,
-    "accuracy": _accuracy,
-    "balanced_accuracy": _balanced_accuracy,
-    "precision": _averaged("precision"),
-    "recall": _averaged("recall"),
-    "f1": _averaged("f1"),
-    "matthews_corrcoef": _matthews_corrcoef,
-    "rmse": _error("root_mean_squared_error"),
-    "mae": _error("mean_absolute_error"),
-    "mape": _error("mean_absolute_percentage_error"),
-    "r2": _r2,
+    "roc_auc": _one_against_rest("roc_auc_score"),
+    "average_precision": _one_against_rest("average_precision_score"),
+    "log_loss": _of_probabilities("log_loss"),
+    "brier_score": _of_probabilities("brier_score_loss"),
+    "accuracy": _of_labels("accuracy_score"),
+    "balanced_accuracy": _of_labels("balanced_accuracy_score", several=True),
+    "precision": _averaged("precision_score"),
+    "recall": _averaged("recall_score"),
+    "f1": _averaged("f1_score"),
+    "matthews_corrcoef": _of_labels("matthews_corrcoef", several=True),
+    "rmse": _of_labels("root_mean_squared_error"),
+    "mae": _of_labels("mean_absolute_error"),
+    "mape": _of_labels("mean_absolute_percentage_error"),
+    "r2": _of_labels("r2_score", several=True),
     "adjusted_r2": _adjusted_r2,
-    "median_absolute_error": _error("median_absolute_error"),
+    "median_absolute_error": _of_labels("median_absolute_error"),
     "silhouette": _clusters("silhouette_score"),
     "davies_bouldin": _clusters("davies_bouldin_score"),
     "calinski_harabasz": _clusters("calinski_harabasz_score"),
 }
-
-
-def stability(pipeline: Any, table: Any, labels: NDArray[Any], *, seed: int, resamples: int = 20) -> float:
-    """Return how well the clusters come back when the rows are drawn anew: 1 always, about 0 by chance (Hennig 2007).
-
-    The mean adjusted Rand index between `labels` (n,) and the labels given by clones of `pipeline` refitted on
-    bootstrap resamples of the n rows of `table`. A clone that cannot label other rows (no `predict`) is compared
-    on the rows it drew. NaN for one cluster.
-    """
-    from sklearn.metrics import adjusted_rand_score
-
-    if len(np.unique(labels)) < 2:
-        return NAN
-    agreements = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for rows in _draws(len(labels), resamples, seed):
-            seen, found = _relabelled(pipeline, table, rows)
-            agreements.append(adjusted_rand_score(labels[seen], found))
-    return float(np.mean(agreements))
-
-
-def _draws(rows: int, resamples: int, seed: int) -> Iterable[NDArray[Any]]:
-    """Yield the sorted positions of each bootstrap resample."""
-    generator = np.random.default_rng(seed)
-    for _ in range(resamples):
-        yield np.sort(generator.integers(0, rows, rows))
-
-
-def _relabelled(pipeline: Any, table: Any, rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return (positions, labels there) by a clone of the pipeline refitted on `rows` of the table."""
-    from sklearn.base import clone
-
-    drawn = table.iloc[rows] if hasattr(table, "iloc") else table[rows]
-    fresh = clone(pipeline)
-    if not hasattr(fresh, "predict"):
-        return rows, np.asarray(fresh.fit_predict(drawn))
-    fresh.fit(drawn)
-    return np.arange(len(table)), np.asarray(fresh.predict(table))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow.measures import intervals
+from mlworkflow.measures import bootstrap
 from mlworkflow.measures.compare import Difference
 
 if TYPE_CHECKING:
@@ -50,17 +50,15 @@ def total(scored: Scored, value: Value, classes: Sequence[Any]) -> float:
     return float(per_row(scored, value, classes).sum())
 
 
-def against(
-    model: Scored, base: Scored, value: Value, classes: Sequence[Any], *, seed: int, level: float = 0.95
-) -> Difference:
+def against(model: Scored, base: Scored, value: Value, classes: Sequence[Any], *, seed: int) -> Difference:
     """Return the worth of the model minus that of the base on the same rows, in `value.unit`: above zero it wins.
 
-    The interval is the paired BCa bootstrap over rows (Efron 1987).
+    The 95% interval is the paired BCa bootstrap over rows (Efron 1987).
     """
     won = per_row(model, value, classes) - per_row(base, value, classes)
     if not len(won):
         return Difference(0.0, 0.0, 0.0)
-    chunks = intervals.resample_counts(len(won), intervals.resamples_for(len(won)), seed=seed)
+    chunks = bootstrap.resample_counts(len(won), bootstrap.resamples_for(len(won)), seed=seed)
     totals = np.concatenate([np.einsum("rn,n->r", weights, won) for weights in chunks])
-    low, high = intervals.bca(float(won.sum()), totals, won.sum() - won, level)
+    low, high = bootstrap.bca(float(won.sum()), totals, won.sum() - won)
     return Difference(float(won.sum()), low, high)

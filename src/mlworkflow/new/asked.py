@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlworkflow.core.errors import ProjectError
+from mlworkflow.core.errors import ProjectError, listed
 from mlworkflow.core.problem import Task
 
 
@@ -71,8 +71,7 @@ class ProposalError(ProjectError):
     """The options do not fit the table; all reasons at once."""
 
     def __init__(self, found: Iterable[str]) -> None:
-        lines = "\n".join(f"  - {line}" for line in found)
-        super().__init__(f"the options must fit the table, but:\n{lines}\nMend them; nothing was written.")
+        super().__init__(f"the options must fit the table, but:\n{listed(found)}\nMend them; nothing was written.")
 
 
 def few(names: Sequence[str], most: int = 12) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 MOST_ROWS = 2_000_000  # of a table are looked at, the first ones
-Say = Callable[[str], None]
 
 
 class NewProblemError(ProjectError):
@@ -40,7 +39,6 @@ def new(
     here: Path = Path(),
     dry_run: bool = False,
     force: bool = False,
-    say: Say = print,
     **how: Any,
 ) -> None:
     """Add the problem `asked.name` on the table at `address`, and tell what was decided.
@@ -51,7 +49,6 @@ def new(
         here: where the user stands, for the path of a file.
         dry_run: only tell; nothing is written.
         force: replace a problem of this name, telling which files.
-        say: takes what is told, a part at a time.
         how: `query` and `options` of snapshots.take.
 
     Raises:
@@ -72,11 +69,11 @@ def new(
 
     with tempfile.TemporaryDirectory() as folder, _as_before_on_failure(file):
         for path in there if force and not dry_run else []:
-            say(f"Replaces {path}.")
+            print(f"Replaces {path}.")
         trial = Path(folder) if dry_run else None
-        snapshot = snapshots.take(address, asked.name, say=say, here=here, look=look, trial=trial, **how)
-    say("\n".join(told))
-    say(_if_meant(asked.name, there, force) if dry_run else _next(asked.name, snapshot.path))
+        snapshot = snapshots.take(address, asked.name, here=here, look=look, trial=trial, **how)
+    print("\n".join(told))
+    print(_if_meant(asked.name, there, force) if dry_run else _next(asked.name, snapshot.path))
 
 
 def _files(name: str) -> list[Path]:
@@ -95,21 +92,19 @@ def _demand_name(name: str, there: list[Path], force: bool) -> None:
 
 def _tried(snapshot: Snapshot, asked: Asked) -> tuple[str, str]:
     """Return the text of the problem's file, and what is told, after the table was looked at."""
-    table, more = _table(snapshot.source)
+    table, more = _table(snapshot)
     made = make(table, snapshot, asked)
     head = f"{asked.name}: {len(table):,} rows, {table.shape[1]} columns of {short_address(snapshot.origin.address)}"
     only = f"\n(the first {len(table):,} rows were looked at; there are more)" if more else ""
     return made.text, f"{head}{only}\n\n{made.told}\n"
 
 
-def _table(source: dict[str, Any]) -> tuple[pd.DataFrame, bool]:
+def _table(snapshot: Snapshot) -> tuple[pd.DataFrame, bool]:
     """Return the first rows of a snapshot, and whether there are more."""
     import pandas as pd
 
-    from mlworkflow.sources import file
-
     parts, rows = [], 0
-    for batch in file(**{key: value for key, value in source.items() if key != "_target_"}):
+    for batch in snapshot.batches():
         parts.append(batch)
         rows += len(batch)
         if rows >= MOST_ROWS:

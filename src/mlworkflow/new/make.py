@@ -1,7 +1,7 @@
 """A problem of the repository from a table that nobody has seen: looked at, decided, tried, told; nothing written here.
 
 A map for the next reader: look.py collects the evidence, proposal.py decides, `make` tries the decisions on the rows as
-the stages will, problemfile.py writes them down. The command that takes the snapshot and writes is newcommand.py.
+the stages will, problemfile.py writes them down. The command that takes the snapshot and writes is command.py.
 """
 
 from __future__ import annotations
@@ -126,9 +126,9 @@ def _demand_fit(table: pd.DataFrame, problem: Problem) -> None:
 
 
 def _contract(table: pd.DataFrame, problem: Problem) -> dict[str, Any]:
-    from mlworkflow.preparing.contract import propose as rules_of
+    from mlworkflow.new.rules import rules_for
 
-    return {name: rule.model_dump(exclude_defaults=True) for name, rule in rules_of(table, problem).items()}
+    return {name: rule.model_dump(exclude_defaults=True) for name, rule in rules_for(table, problem).items()}
 
 
 def _findings(raw: pd.DataFrame, train: pd.DataFrame, schema: Schema) -> list[Finding]:

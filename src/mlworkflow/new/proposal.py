@@ -63,29 +63,33 @@ def _twice(asked: Asked) -> list[str]:
 def _doubts(made: Proposal, columns: list[Evidence], asked: Asked) -> list[str]:
     """Return what was not decided, but should be looked at."""
     data = made.problem["data"]
-    inputs = [
-        c
-        for c in columns
-        if c.name not in (asked.target, asked.time, data.get("group"), *data.get("key", []), *asked.drop)
+    taken = {asked.target, asked.time, data.get("group"), *data.get("key", []), *asked.drop}
+    inputs = [column for column in columns if column.name not in taken]
+    return [
+        *(
+            f"{one.missing:,} rows have no {one.name!r}: they will be left out"
+            for one in columns
+            if one.name == asked.target and one.missing
+        ),
+        *([] if asked.time else _ordered(inputs)),
+        *(
+            f"the dates of {one.name!r} can be read as {one.dates} or as {' or '.join(one.others)}"
+            for one in columns
+            if one.others
+        ),
+        *(
+            f"{one.name!r} has a value of its own in each row: if it is a key, add --key {one.name}"
+            for one in inputs
+            if one.unique and one.kind == "number" and one.whole
+        ),
     ]
-    ordered = [c.name for c in inputs if c.kind == "time" and c.in_order and c.distinct > 20]
-    found = []
-    target = next((column for column in columns if column.name == asked.target), None)
-    if target is not None and target.missing:
-        found.append(f"{target.missing:,} rows have no {target.name!r}: they will be left out")
-    if ordered and not asked.time:
-        found.append(
-            f"the rows are in the order of {ordered[0]!r}: if the model is to tell the future, add "
-            f"--time {ordered[0]}; validation by rows drawn at random flatters then"
-        )
-    for column in columns:
-        if column.others:
-            found.append(
-                f"the dates of {column.name!r} can be read as {column.dates} or as {' or '.join(column.others)}"
-            )
-    found += [
-        f"{c.name!r} has a value of its own in each row: if it is a key, add --key {c.name}"
-        for c in inputs
-        if c.unique and c.kind == "number" and c.whole
+
+
+def _ordered(inputs: list[Evidence]) -> list[str]:
+    """Return that the rows come in an order of time, where they do."""
+    times = [one.name for one in inputs if one.kind == "time" and one.in_order and one.distinct > 20]
+    return [
+        f"the rows are in the order of {name!r}: if the model is to tell the future, add --time {name}; validation by "
+        "rows drawn at random flatters then"
+        for name in times[:1]
     ]
-    return found

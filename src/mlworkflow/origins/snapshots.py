@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mlworkflow import sources
@@ -22,6 +22,9 @@ from mlworkflow.core.errors import ProjectError, UnreadableError, UnwritableErro
 from mlworkflow.core.problem import Api, Origin, Problem
 from mlworkflow.files import archives, tables
 from mlworkflow.origins import addresses, api, databases, downloads, functions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Say = Callable[[str], object]
 TAKEN = re.compile(r"""(\btaken:\s*)("[^"]*"|'[^']*'|[^\s,}#]+)""")
@@ -34,6 +37,10 @@ class Snapshot:
     path: str
     source: dict[str, Any]
     origin: Origin
+
+    def batches(self) -> Iterator[pd.DataFrame]:
+        """Return the rows, batch by batch."""
+        return sources.file(**{key: value for key, value in self.source.items() if key != "_target_"})
 
 
 def take(
@@ -140,7 +147,7 @@ def _demand_fitting(form: str, address: str, query: str | None, options: Api | N
 
 def _demand_rows(snapshot: Snapshot) -> None:
     """Demand that the first rows can be read."""
-    next(sources.file(**{key: value for key, value in snapshot.source.items() if key != "_target_"}))
+    next(snapshot.batches())
 
 
 def _from_root(path: Path) -> str:

@@ -1,7 +1,6 @@
 """The contract of a table: what every column of new rows must keep to, a line a column in conf/problem (pandera).
 
 `Contract` sees the rows batch by batch and tells every violation at once: column, rule, how many rows, examples.
-`propose` writes a contract for a table that is new, wide enough that ordinary new rows keep to it.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow.core.errors import ConfError, ProjectError, nearest
+from mlworkflow.core.errors import ConfError, ProjectError, listed, nearest
+from mlworkflow.rows.cast import read
 from mlworkflow.rows.reading import as_word, dates, words
-from mlworkflow.rows.schema import Column, Schema, describe, infer, read, read_rows
+from mlworkflow.rows.schema import Column
 from mlworkflow.rows.split import fingerprints
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from mlworkflow.core.problem import ColumnRule, Problem
 
 EXAMPLES = 3
-LISTED = 20  # categories that a proposed rule lists at most, each seen in SEEN rows on average
-SEEN = 50
-SURE = 100  # rows without a missing value, from which on a proposed rule allows none
 KINDS = {"number": "a number", "time": "a date", "category": "a word", "text": "a text"}
 
 
@@ -33,9 +30,8 @@ class ContractError(ProjectError):
     """Rows break the contract; every violation at once."""
 
     def __init__(self, table: str, found: Iterable[str]) -> None:
-        lines = "\n".join(f"  - {line}" for line in found)
         super().__init__(
-            f"{table} must keep to the contract of the problem, but:\n{lines}\n"
+            f"{table} must keep to the contract of the problem, but:\n{listed(found)}\n"
             "Mend the rows, or widen the rule under problem.contract in conf/problem."
         )
 
@@ -101,23 +97,9 @@ class Contract:
         """Return the pandera schema of the typed columns."""
         import pandera.pandas as pandera
 
-        def checks(rule: ColumnRule, low: Any, high: Any, kind: str) -> Iterator[Any]:
-            if low is not None:
-                yield pandera.Check.ge(low, name="low")
-            if high is not None:
-                yield pandera.Check.le(high, name="high")
-            if rule.values is not None:
-                values = [float(value) if kind == "number" else as_word(value) for value in rule.values]
-                yield pandera.Check.isin(values, name="values")
-
-        rules = self.rules
+        columns = {name: (self.rules[name], [*_checks(self.rules[name], *self.limits[name])]) for name in names}
         return pandera.DataFrameSchema(
-            {
-                name: pandera.Column(
-                    None, [*checks(rules[name], *self.limits[name], rules[name].kind)], nullable=rules[name].missing
-                )
-                for name in names
-            }
+            {name: pandera.Column(None, checks, nullable=rule.missing) for name, (rule, checks) in columns.items()}
         )
 
     def _check(self, batch: pd.DataFrame) -> None:
@@ -191,6 +173,19 @@ class Contract:
         return [f"the contract has no rule for the new {many} {names}"] if self.new else []
 
 
+def _checks(rule: ColumnRule, low: Any, high: Any) -> Iterator[Any]:
+    """Yield the pandera checks of a rule whose limits are as its column's kind has them."""
+    import pandera.pandas as pandera
+
+    if low is not None:
+        yield pandera.Check.ge(low, name="low")
+    if high is not None:
+        yield pandera.Check.le(high, name="high")
+    if rule.values is not None:
+        values = [float(value) if rule.kind == "number" else as_word(value) for value in rule.values]
+        yield pandera.Check.isin(values, name="values")
+
+
 def _shown(values: pd.Series, rule: str) -> list[str]:
     if rule == "missing":
         return [f"row {row}" for row in values.index]
@@ -225,47 +220,3 @@ def _limit(value: Any, rule: ColumnRule, place: str, found: list[str]) -> Any:
     wanted = {"number": "must be a number", "time": "must be a date such as 2024-01-31"}
     found.append(f"problem.contract.{place} {wanted.get(rule.kind, f'is not for the kind {rule.kind}')}, not {value!r}")
     return None
-
-
-def batches_of(source: pd.DataFrame | Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
-    """Return what a source gave, a table or batches of one, as batches."""
-    import pandas as pd
-
-    return [source] if isinstance(source, pd.DataFrame) else source
-
-
-# ---- a contract for a new table --------------------------------------------------------------------------------------
-
-
-def propose(table: pd.DataFrame, problem: Problem) -> dict[str, ColumnRule]:
-    """Return a rule for each column of the raw `table`, wide enough that ordinary new rows keep to it.
-
-    - kind: as prepare reads the column;
-    - missing: refused where SURE rows or more have no missing value, and in a key;
-    - low: 0 for numbers that are never below; no other limit, since nothing but chance set the largest value seen;
-    - values: the classes of the target, and categories of which there are at most LISTED, each seen SEEN times on
-      average: a new word is then news, in a longer list it is not;
-    - unique: a key of one column without a repetition.
-    """
-    schema = infer(table, problem)
-    typed = read_rows(table, schema)[0]
-    known = describe(schema, typed)
-    return {column.name: _proposed(column, typed[column.name], known) for column in known.columns}
-
-
-def _proposed(column: Column, values: pd.Series, known: Schema) -> ColumnRule:
-    from mlworkflow.core.problem import ColumnRule
-
-    listed = known.classes if column.role == "target" else []
-    if column.role == "input" and column.kind == "category":
-        many = len(column.categories) * SEEN > known.rows
-        listed = [] if len(column.categories) > LISTED or many else column.categories
-    full = not column.missing and (known.rows >= SURE or column.role == "key")
-    alone = column.role == "key" and len(known.with_role("key")) == 1
-    return ColumnRule(
-        kind=column.kind,
-        missing=not full,
-        low=0 if column.low is not None and column.low >= 0 else None,
-        values=listed or None,
-        unique=alone and bool(values.notna().any()) and values.dropna().is_unique,
-    )

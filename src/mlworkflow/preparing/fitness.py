@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlworkflow.core.errors import nearest
+from mlworkflow.rows.cast import read
 from mlworkflow.rows.reading import as_word, spelt, words
-from mlworkflow.rows.schema import Column, read
+from mlworkflow.rows.schema import Column
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,40 +1,25 @@
-"""Typed rows mended one by one, and what reading and mending changed."""
+"""What reading and mending changed, noted in the ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlworkflow.preparing.ledger import EXAMPLES, Ledger
 from mlworkflow.rows.reading import as_word, words
-from mlworkflow.rows.schema import Column, Schema, impossible
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mlworkflow.rows.possible import Ranges
+    from mlworkflow.rows.schema import Column, Schema
 
 IMPOSSIBLE = "impossible values made missing"
 BLANK = "a word for missing"
 SPELT = "spelling variants"
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 READ = {"number": "text read as numbers", "time": "text read as dates"}
-
-
-def mend(
-    rows: pd.DataFrame, ranges: Mapping[str, Sequence[float | None]], ledger: Ledger | None = None
-) -> pd.DataFrame:
-    """Return the typed rows with infinite numbers and those outside `ranges` made missing."""
-    mended = {}
-    for name in map(str, rows.select_dtypes("number")):
-        values = rows[name]
-        bad = impossible(values, ranges.get(name, (None, None)))
-        if ledger is not None:
-            line = ledger.line(IMPOSSIBLE, name, always=name in ranges)
-            line.note(len(rows), changed=int(bad.sum()), examples=map(str, values[bad].unique()[:EXAMPLES]))
-        if bad.any():
-            mended[name] = values.mask(bad)
-    return rows.assign(**mended) if mended else rows
 
 
 def note_reading(raw: pd.DataFrame, typed: pd.DataFrame, schema: Schema, ledger: Ledger) -> None:
@@ -69,3 +54,11 @@ def _note_spelling(before: pd.Series, after: pd.Series, column: Column, ledger: 
     pairs = dict(zip(before[changed], after[changed], strict=True))
     shown = [f"{as_word(old)!r} as {new!r}" for old, new in list(pairs.items())[:EXAMPLES]]
     ledger.line(SPELT, column.name).note(len(before), changed=int(changed.sum()), examples=shown)
+
+
+def note_mending(typed: pd.DataFrame, mended: pd.DataFrame, ranges: Ranges, ledger: Ledger) -> None:
+    """Note the numbers that were made missing since they cannot be."""
+    for name in map(str, typed.select_dtypes("number")):
+        bad = typed[name].notna() & mended[name].isna()
+        line = ledger.line(IMPOSSIBLE, name, always=name in ranges)
+        line.note(len(typed), changed=int(bad.sum()), examples=map(str, typed[name][bad].unique()[:EXAMPLES]))

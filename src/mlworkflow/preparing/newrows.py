@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlworkflow.core import io, paths
 from mlworkflow.core.problem import Problem
-from mlworkflow.preparing.contract import Contract, ContractError, batches_of
+from mlworkflow.preparing.contract import Contract, ContractError
 from mlworkflow.sources import file
 
 
@@ -22,7 +22,7 @@ def check_file(path: Path, name: str | None = None) -> str:
     if not problem.contract:
         return f"the problem {problem.name} has no contract (problem.contract): nothing was checked"
     contract = Contract(problem)
-    for batch in batches_of(file(str(path))):
+    for batch in file(str(path)):
         contract.add(batch)
     if found := contract.violations():
         raise ContractError(str(path), [*found, *(f"warning: {line}" for line in contract.warnings())])

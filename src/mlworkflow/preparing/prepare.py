@@ -3,7 +3,7 @@
 A map for the next reader. The rows come in batches, and are looked at three times, so that memory holds one batch and
 a few numbers a row:
 
-- `infer_batches` (schema.py) finds out what the columns are;
+- `infer_batches` (rows/infer.py) finds out what the columns are;
 - `judge` types and mends each batch, notes in the ledger what that changed, and decides for every row whether it stays
   and on which side of the split it is: what needs all rows (duplicates, keys, the newest quarter) sees their hashes;
 - `stream` types and mends again, and hands on the rows that stay.
@@ -20,10 +20,14 @@ from typing import TYPE_CHECKING
 from mlworkflow.core.errors import TableError, nearest
 from mlworkflow.preparing.fates import Fate, Judge
 from mlworkflow.preparing.ledger import Ledger
-from mlworkflow.preparing.mending import mend, note_reading
+from mlworkflow.preparing.mending import note_mending, note_reading
 from mlworkflow.preparing.sides import Outlying, demand_both_sides, note_rare
 from mlworkflow.rows import treatments
-from mlworkflow.rows.schema import Description, Schema, codes, infer_batches, read_rows
+from mlworkflow.rows.cast import read_rows
+from mlworkflow.rows.describe import Description
+from mlworkflow.rows.infer import infer_batches
+from mlworkflow.rows.possible import possible
+from mlworkflow.rows.schema import Schema, codes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +86,7 @@ def stream(batches: Batches, problem: Problem, keep: Keep) -> Streamed:
     description, outlying, present = Description(schema), Outlying(schema), set[int]()
     for first, batch in _numbered(batches()):
         kept, test = fate.of(first, len(batch))
-        rows, test = _coded(mend(read_rows(batch[kept], schema)[0], problem.data.ranges), schema), test[kept]
+        rows, test = _coded(possible(read_rows(batch[kept], schema)[0], problem.data.ranges), schema), test[kept]
         train = rows[~test]
         description.add(train)
         outlying.add(train)
@@ -108,8 +112,10 @@ def judge(batches: Batches, schema: Schema, problem: Problem, ledger: Ledger) ->
     for first, batch in _numbered(batches()):
         typed, wrong = read_rows(batch, schema, first=first + 1)
         found += wrong[: FAULTS - len(found)]
+        mended = possible(typed, problem.data.ranges)
         note_reading(batch, typed, schema, ledger)
-        judged.add(mend(typed, problem.data.ranges, ledger))
+        note_mending(typed, mended, problem.data.ranges, ledger)
+        judged.add(mended)
     if found:
         raise TableError("the table", found, "Mend the rows, or problem.data (kinds, commas, dates, missing).")
     return judged.fate(ledger)

@@ -9,12 +9,12 @@ import numpy as np
 from mlworkflow.core.errors import TableError
 from mlworkflow.preparing.fates import Fate
 from mlworkflow.preparing.ledger import EXAMPLES, Ledger
-from mlworkflow.rows.schema import Description, Schema
+from mlworkflow.rows.describe import Description
+from mlworkflow.rows.schema import Schema
+from mlworkflow.rows.treatments import OUTLYING
 
 if TYPE_CHECKING:
     import pandas as pd
-
-OUTLYING = (0.01, 0.99)  # numbers beyond these quantiles of the training rows are outliers, as in the pipeline
 
 
 class Outlying:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.core.errors import TableError, UnreadableError, UnwritableError
+from mlworkflow.core.errors import TableError, UnreadableError, UnwritableError, first_line
 from mlworkflow.core.io import RERUN, replacing
 from mlworkflow.rows.reading import as_word
 
@@ -31,8 +31,7 @@ def read_batches(path: Path, size: int = BATCH) -> Iterator[pd.DataFrame]:
             for batch in _record_batches(file, size) if file.metadata.num_rows else [file.schema_arrow.empty_table()]:
                 yield batch.to_pandas(date_as_object=False)
     except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnreadableError(path, f"it is not: {reason}", RERUN) from error
+        raise UnreadableError(path, f"it is not: {first_line(error)}", RERUN) from error
 
 
 def _record_batches(file: Any, size: int) -> Iterator[Any]:

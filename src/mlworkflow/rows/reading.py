@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow.core.errors import ConfError
+from mlworkflow.core.errors import ConfError, first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +134,7 @@ def dates(found: pd.Series, form: str | None = None) -> pd.Series:
     try:
         read = pd.to_datetime(found, errors="coerce", format=form or "ISO8601", utc=True)
     except ValueError as error:
-        line = f"problem.data.dates: {form!r} is no way to write a date ({str(error).splitlines()[0]})"
+        line = f"problem.data.dates: {form!r} is no way to write a date ({first_line(error)})"
         raise ConfError([line], "Write it as in %d/%m/%Y or %Y-%m-%d %H:%M.") from error
     return naive(read)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlworkflow.core.problem import Kind, Treatment
 
 MOST_ONE_HOT = 30  # categories with a column each; more are encoded by the target
+OUTLYING = (0.01, 0.99)  # numbers beyond these quantiles of the training rows are outliers
 MADE = "made of other columns"
 FITTING: dict[Kind, tuple[Treatment, ...]] = {
     "number": ("number", "drop"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ConfError, ProjectError, TableError, reason
 from mlworkflow.core.params import Sections
-from mlworkflow.preparing.contract import Contract, ContractError, batches_of
+from mlworkflow.preparing.contract import Contract, ContractError
 from mlworkflow.preparing.fitness import Fitness
 from mlworkflow.rows.batches import writing
 
@@ -55,16 +55,19 @@ def stream(problem: Problem, keep: Callable[[pd.DataFrame], None]) -> list[str]:
 
 
 def _load(source: dict[str, Any]) -> Iterable[pd.DataFrame]:
-    """Return the source's batches."""
+    """Return the batches of the source; a table is one."""
+    import pandas as pd
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
 
     try:
-        return batches_of(instantiate(source))
+        found = instantiate(source)
     except InstantiationException as error:
         if isinstance(error.__cause__, ProjectError):
             raise error.__cause__ from error
         raise ConfError([f"problem.source: {reason(error)}"], "Mend the source.") from error
+    batches: Iterable[pd.DataFrame] = [found] if isinstance(found, pd.DataFrame) else found
+    return batches
 
 
 def mistakes(table: pd.DataFrame, problem: Problem) -> list[str]:

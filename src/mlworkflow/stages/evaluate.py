@@ -20,9 +20,10 @@ from mlworkflow.learning.baselines import SIMPLEST_FIRST, existing
 from mlworkflow.learning.crossval import Rows, predict, relabel, rows_of
 from mlworkflow.learning.threshold import Threshold
 from mlworkflow.measures import metrics, worth
-from mlworkflow.measures.compare import Difference, paired
+from mlworkflow.measures.compare import paired
 from mlworkflow.measures.intervals import intervals
 from mlworkflow.measures.metrics import Scored
+from mlworkflow.measures.stability import stability
 from mlworkflow.rows.schema import Schema
 from mlworkflow.rows.split import row_ids
 
@@ -52,16 +53,13 @@ def money(
     """Return what the model's predictions of the test rows are worth, and how much more than each rung's."""
     if problem.value is None:
         return None
-    against = {
-        name: _as_dict(worth.against(scored, other, problem.value, classes, seed=seed))
-        for name, other in others.items()
+    gains = {name: worth.against(scored, other, problem.value, classes, seed=seed) for name, other in others.items()}
+    return {
+        "unit": problem.value.unit,
+        "rows": len(scored),
+        "model": worth.total(scored, problem.value, classes),
+        "against": {name: gain.to_dict() for name, gain in gains.items()},
     }
-    total = worth.total(scored, problem.value, classes)
-    return {"unit": problem.value.unit, "rows": len(scored), "model": total, "against": against}
-
-
-def _as_dict(difference: Difference) -> dict[str, float]:
-    return {"value": difference.value, "low": difference.low, "high": difference.high}
 
 
 def fit_words(metric: str, train: float, cross_validated: float, tested: dict[str, float]) -> str:
@@ -158,7 +156,7 @@ def findings(exam: Exam, weights: pd.DataFrame, bounds: dict[str, Any]) -> dict[
     """Return evaluation/findings.json: all that is found about the model beside its metrics."""
     problem, seed, scored, classes = exam.problem, exam.seed, exam.scored, exam.schema.classes
     primary, important = problem.metrics.primary, list(weights["column"][:8])
-    against = {name: paired(primary, scored, other, seed=seed) for name, other in exam.others.items()}
+    against = {name: paired(primary, scored, other, seed=seed).to_dict() for name, other in exam.others.items()}
     texts = [column.name for column in exam.schema.inputs if column.kind == "text"]
     parts = slices(exam.rows.table, scored, primary, important=important, texts=texts, seed=seed)
     limit = problem.constraints.slowest_prediction_milliseconds
@@ -166,7 +164,7 @@ def findings(exam: Exam, weights: pd.DataFrame, bounds: dict[str, Any]) -> dict[
         "primary": primary,
         "rows": {"train": exam.schema.rows, "test": len(exam.test)},
         "fit": _fit(primary, bounds["metrics"][primary]),
-        "against": {name: _as_dict(difference) for name, difference in against.items()},
+        "against": against,
         "best": best.told(exam.best, scored, problem, exam.schema, seed),
         "money": money(scored, exam.others, problem, classes, seed),
         "slices": parts.to_dict("records"),
@@ -206,7 +204,7 @@ def main(sections: Sections) -> None:
     names, scored, seed = exam.problem.metrics.names, exam.scored, exam.seed
     stable = None
     if "stability" in names:
-        stable = metrics.stability(exam.fitted, exam.rows.table, scored.labels, seed=seed)
+        stable = stability(exam.fitted, exam.rows.table, scored.labels, seed=seed)
     bounds = intervals([name for name in names if name != "stability"], scored, seed=seed)
     weights = importance(exam.fitted, exam.rows, exam.problem.metrics.primary, seed)
     io.write_json(metrics.score(names, scored, stability=stable), paths.TEST_METRICS)

@@ -12,7 +12,8 @@ from mlworkflow.core.params import Sections
 from mlworkflow.features import Feature, add_features, build
 from mlworkflow.rows import past
 from mlworkflow.rows.batches import read_batches, writing
-from mlworkflow.rows.schema import Column, Description, Schema
+from mlworkflow.rows.describe import Description
+from mlworkflow.rows.schema import Column, Schema
 from mlworkflow.rows.treatments import of_features
 
 if TYPE_CHECKING:

@@ -95,21 +95,11 @@ def words(told: dict[str, Any], batches: list[Batch], settings: Monitor) -> str:
     return f"{rows}: no column moved further than allowed."
 
 
-def main(sections: Sections) -> None:
-    """Write the drift of all batches together, and a page about it; batches that cannot be read are named there."""
-    import pandas as pd
-
-    settings, new = sections.monitor, files(paths.PRODUCTION)
-    bundle = load(paths.BUNDLE, pipeline=bool(new))
-    batches, rows = read_batches(new, paths.PRODUCTION, bundle)
-    found = pd.DataFrame(columns=COLUMNS)
-    if rows is not None:
-        found = drift(bundle.profile, rows, watched(bundle.predict(rows), bundle.schema))
-    count = 0 if rows is None else len(rows)
-    found = judge(found, settings, count)
-    told = summary(found, count)
-    suspicious = arrivals(bundle.profile, found, settings.psi) if count >= settings.fewest_rows else []
-    page = templates.render(
+def page(bundle: Bundle, found: pd.DataFrame, told: dict[str, Any], batches: list[Batch], settings: Monitor) -> str:
+    """Return the page: the finding in a sentence, what is suspicious, the drift of each column, each batch."""
+    enough = told["rows"] >= settings.fewest_rows
+    suspicious = arrivals(bundle.profile, found, settings.psi) if enough else []
+    return templates.render(
         "monitor.html",
         problem=bundle.manifest["problem"],
         told=told,
@@ -121,5 +111,19 @@ def main(sections: Sections) -> None:
         training_rows=bundle.profile["rows"],
         watched=bundle.profile["predictions"] is not None,
     )
+
+
+def main(sections: Sections) -> None:
+    """Write the drift of all batches together, and a page about it; batches that cannot be read are named there."""
+    import pandas as pd
+
+    settings, new = sections.monitor, files(paths.PRODUCTION)
+    bundle = load(paths.BUNDLE, pipeline=bool(new))
+    batches, rows = read_batches(new, paths.PRODUCTION, bundle)
+    found, count = pd.DataFrame(columns=COLUMNS), 0
+    if rows is not None:
+        found, count = drift(bundle.profile, rows, watched(bundle.predict(rows), bundle.schema)), len(rows)
+    found = judge(found, settings, count)
+    told = summary(found, count)
     io.write_json(told, paths.DRIFT)
-    io.write_text(page, paths.MONITOR_PAGE)
+    io.write_text(page(bundle, found, told, batches, settings), paths.MONITOR_PAGE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,21 @@ from mlworkflow.measures.metrics import METRICS
 from mlworkflow.rows import past
 from mlworkflow.rows.profile import profile
 from mlworkflow.rows.schema import Schema
-from mlworkflow.serving.bundle import HISTORY, check_features, versions, watched, write
+from mlworkflow.serving.bundle import check_features, watched
+from mlworkflow.serving.folder import HISTORY, versions, write
 
 if TYPE_CHECKING:
     import pandas as pd
+
+FOUND = {  # what the stages before found out about the model
+    "cv": paths.CV_METRICS,
+    "test": paths.TEST_METRICS,
+    "intervals": paths.INTERVALS,
+    "baselines": paths.BASELINE_METRICS,
+    "findings": paths.FINDINGS,
+    "decision": paths.DECISION,
+    "threshold": paths.THRESHOLD,
+}
 
 
 def main(sections: Sections) -> None:
@@ -28,24 +38,13 @@ def main(sections: Sections) -> None:
     features = [feature.config() for feature in problem.features]
     check_features(features)
     rows = io.read_table(paths.TRAIN, columns=[column.name for column in schema.inputs if column.kind != "time"])
-    found = {
-        name: io.read_json(path)
-        for name, path in {
-            "cv": paths.CV_METRICS,
-            "test": paths.TEST_METRICS,
-            "intervals": paths.INTERVALS,
-            "baselines": paths.BASELINE_METRICS,
-            "findings": paths.FINDINGS,
-            "decision": paths.DECISION,
-            "threshold": paths.THRESHOLD,
-        }.items()
-    }
+    found = {name: io.read_json(path) for name, path in FOUND.items()}
     files = {
         "pipeline.skops": io.read_bytes(paths.MODEL),
-        "schema.json": as_json(schema.to_dict()),
-        "features.json": as_json({"features": features, "ranges": problem.data.ranges, "schema": wide.to_dict()}),
-        "threshold.json": as_json(found["threshold"]),
-        "profile.json": as_json(profile(rows, schema, held_out(io.read_table(paths.OUT_OF_FOLD), schema))),
+        "schema.json": io.as_json(schema.to_dict()),
+        "features.json": io.as_json({"features": features, "ranges": problem.data.ranges, "schema": wide.to_dict()}),
+        "threshold.json": io.as_json(found["threshold"]),
+        "profile.json": io.as_json(profile(rows, schema, held_out(io.read_table(paths.OUT_OF_FOLD), schema))),
         HISTORY: io.parquet(kept(build(features, schema), schema)),
         "card.md": card(problem, model, schema, sections.seed, found).encode(),
     }
@@ -61,11 +60,6 @@ def kept(features: list[Any], schema: Schema) -> pd.DataFrame:
     return past.history(rows, features, schema.time)
 
 
-def as_json(value: Mapping[str, Any]) -> bytes:
-    """Return `value` as indented JSON in UTF-8."""
-    return (json.dumps(io.plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
 def held_out(out_of_fold: pd.DataFrame, schema: Schema) -> pd.Series | None:
     """Return the out-of-fold predictions as serving gives them: rows that the model was not fitted on."""
     if not schema.classes:
@@ -78,8 +72,7 @@ def held_out(out_of_fold: pd.DataFrame, schema: Schema) -> pd.Series | None:
 def card(problem: Problem, model: Model, schema: Schema, seed: int, found: Mapping[str, Any]) -> str:
     """Return the model card in Markdown, in the sections of Mitchell et al. 2019, Model Cards for Model Reporting.
 
-    `found`: the content of metrics/{cv,test,baseline,decision}.json, evaluation/{intervals,findings}.json and
-    training/threshold.json, by the names cv, test, baselines, decision, intervals, findings, threshold.
+    `found`: the content of the files in FOUND, by the same names.
     """
     parts = [
         f"# Model card: {problem.name}",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections
-from mlworkflow.report import Facts, page
+from mlworkflow.report.facts import Facts
+from mlworkflow.report.page import page
 from mlworkflow.rows.schema import Schema
 
 if TYPE_CHECKING:

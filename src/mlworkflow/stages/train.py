@@ -12,6 +12,7 @@ from mlworkflow.learning import modelfile
 from mlworkflow.learning.crossval import Fold, Rows, Validated, fit, predict, rows_of, validate
 from mlworkflow.learning.families import assembled
 from mlworkflow.measures import metrics
+from mlworkflow.measures.stability import stability
 from mlworkflow.rows.schema import Schema
 from mlworkflow.rows.split import folds
 
@@ -47,7 +48,8 @@ def _both(pipe: Any, rows: Rows, part: Fold, share: float, metric: str) -> tuple
     if share < 1 and (len(some) < 10 or _lacks_a_class(some, rows)):
         return None
     fitted = fit(pipe, some)
-    return tuple(metrics.score([metric], predict(fitted, where))[metric] for where in (some, rows.take(part[1])))  # type: ignore[return-value]
+    scored = [metrics.score([metric], predict(fitted, where))[metric] for where in (some, rows.take(part[1]))]
+    return scored[0], scored[1]
 
 
 def _ordered(positions: np.ndarray, seed: int | None) -> np.ndarray:
@@ -84,7 +86,7 @@ def main(sections: Sections) -> None:
     told = dict(validated.metrics)
     if "stability" in problem.metrics.names:
         labels = predict(fitted, rows).labels
-        told["stability"] = metrics.stability(pipe, rows.table, labels, seed=seed)
+        told["stability"] = stability(pipe, rows.table, labels, seed=seed)
     drawn = None if problem.split.scheme == "time" else seed
     io.write_bytes(modelfile.dumps(fitted), paths.MODEL)
     io.write_json(told, paths.CV_METRICS)

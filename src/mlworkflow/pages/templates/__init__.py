@@ -61,11 +61,8 @@ def percent(share: float | None) -> str:
         return "<0.1%"
     if 0.999 < share < 1:
         return ">99.9%"
-    return (
-        f"{100 * share:.0f}%"
-        if (share >= 0.1 and (share <= 0.99 or share == 1)) or share == 0
-        else f"{100 * share:.1f}%"
-    )
+    digits = 0 if 0.1 <= share <= 0.99 or share in (0, 1) else 1
+    return f"{100 * share:.{digits}f}%"
 
 
 def sentence(words: str) -> str:

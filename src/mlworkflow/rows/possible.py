@@ -1,0 +1,30 @@
+"""Numbers that cannot be: infinite ones, and those outside the ranges that the problem tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LARGEST = float(np.finfo("float32").max)  # trees compute in float32; infinite numbers are beyond it too
+Ranges = Mapping[str, Sequence[float | int | None]]  # column -> (low, high), either may be None: no limit
+
+
+def possible(rows: pd.DataFrame, ranges: Ranges) -> pd.DataFrame:
+    """Return the typed rows with impossible numbers made missing: shared by prepare and serving."""
+    numbers = [str(name) for name in rows.select_dtypes("number")]
+    bad = {name: impossible(rows[name], ranges.get(name, (None, None))) for name in numbers}
+    return rows.assign(**{name: rows[name].mask(found) for name, found in bad.items() if found.any()})
+
+
+def impossible(values: pd.Series, limits: Sequence[float | None]) -> pd.Series:
+    """Return an (n,) bool: True for numbers outside (low, high), None is no limit, and beyond LARGEST."""
+    low, high = limits
+    bad: pd.Series = values.abs() > LARGEST
+    bad |= values < low if low is not None else False
+    bad |= values > high if high is not None else False
+    return bad
