@@ -132,7 +132,8 @@ def facts(task: str, name: str = "age") -> Facts:
     trials = pd.DataFrame(
         {"number": range(12), "state": "complete", "score": np.linspace(0.9, 0.98, 12), "spread": 0.01, "cause": None}
     )
-    trials["taken"] = trials["number"] == trials["score"].idxmax()
+    trials["weight"] = (trials["number"] == trials["score"].idxmax()).astype(float)
+    trials = trials.assign(rows=1.0, family="random_forest")
     trials.loc[3, ["state", "score", "cause"]] = ["failed", np.nan, "ValueError: too deep"]
     curve = pd.DataFrame(
         {"rows": [40, 100, 200, 400], "train": [1.0, 1.0, 0.99, 0.99], "cross_validated": [0.8, 0.9, 0.95, 0.97]}
@@ -163,6 +164,11 @@ def facts(task: str, name: str = "age") -> Facts:
         baseline={rung: {primary: value} for rung, value in rungs.items()},
         trials=trials,
         best_params={"max_depth": 7, "max_features": 0.31415926},
+        choice={
+            "chosen on all folds": {"score": 0.98, "spread": 0.01},
+            "chosen on the other folds": {"score": 0.9712, "spread": 0.01},
+        },
+        influence=pd.DataFrame({"parameter": ["max_depth", "max_features"], "share": [0.75, 0.25]}),
         curve=curve,
         cv={primary: 0.9812},
         test={primary: 0.9785},
@@ -249,7 +255,7 @@ def test_the_page_of_every_task_has_verdict_and_sections_stands_alone_and_shows_
     assert ("threshold" in page.ids) == (task != "clustering")
     assert "<b>a &" not in html
     assert HOSTILE in page.text
-    assert page.tags.count("figure") == {"binary": 9, "multiclass": 9, "regression": 6, "clustering": 6}[task]
+    assert page.tags.count("figure") == {"binary": 10, "multiclass": 10, "regression": 7, "clustering": 7}[task]
 
 
 def test_a_model_no_better_than_the_baseline_is_told_so() -> None:
@@ -296,7 +302,8 @@ def test_what_a_run_does_not_have_is_left_out() -> None:
         findings={**full.findings, **lacks},
         drift=None,
         plots={},
-        trials=pd.DataFrame(),
+        trials=full.trials.tail(1),
+        influence=pd.DataFrame(columns=["parameter", "share"]),
         best_params={},
         curve=pd.DataFrame(columns=["rows", "train", "cross_validated"]),
         ledger=full.ledger.head(0),
@@ -307,7 +314,7 @@ def test_what_a_run_does_not_have_is_left_out() -> None:
     page = Page(page_of(bare))
     assert "drift" not in page.ids
     assert "threshold" not in page.ids
-    assert "0 trials" in page.text
+    assert "1 trial: 1 complete" in page.text
     assert "Nothing was found." in page.text
 
 
@@ -344,7 +351,9 @@ def write_files(told: Facts, folder: Path) -> None:
     for path, value in files.items():
         io.write_json(value, folder / path)
     io.write_yaml(told.best_params, folder / paths.BEST_PARAMS)
+    io.write_json(told.choice, folder / paths.CHOICE)
     tables = {paths.LEDGER: told.ledger, paths.TRIALS: told.trials, paths.LEARNING_CURVE: told.curve}
+    tables[paths.INFLUENCE] = told.influence
     for path, table in (tables | {paths.PLOTS / f"{name}.csv": plot for name, plot in told.plots.items()}).items():
         io.write_table(table, folder / path)
     stated = told.problem.model_dump(mode="json", by_alias=True)
@@ -395,3 +404,21 @@ def test_the_page_tells_how_each_column_is_treated_and_why_the_dropped_last() ->
 def test_many_columns_are_folded_away_and_none_without_a_treatment() -> None:
     assert "<details><summary>42 columns" in page_of(replace(facts("binary"), columns=columns(40)))
     assert "How the model sees" not in page_of(facts("binary"))
+
+
+def test_both_scores_of_the_search_are_told_and_which_is_the_honest_one():
+    text = Page(page_of(facts("binary"))).text
+    assert "0.98 where all folds had a say in the choice" in text
+    assert "0.971 where each fold is scored by the choice that the others make" in text
+
+
+def test_the_members_of_an_ensemble_are_told_with_their_weights():
+    members = [
+        {"family": "xgboost", "weight": 0.75, "parameters": {"max_depth": 3}},
+        {"family": "linear", "weight": 0.25, "parameters": {}},
+    ]
+    full = facts("binary")
+    trials = full.trials.assign(weight=[0.75, 0.25] + [0.0] * 10)
+    text = Page(page_of(replace(full, best_params={"members": members}, trials=trials))).text
+    assert "Taken are 2 trials" in text
+    assert "xgboost, weight 75%" in text

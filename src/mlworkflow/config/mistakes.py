@@ -25,7 +25,7 @@ from mlworkflow.config.spaces import augment_mistakes, model_mistakes
 from mlworkflow.config.targets import target_mistakes
 from mlworkflow.core import paths
 from mlworkflow.core.errors import nearest
-from mlworkflow.core.params import Params, family
+from mlworkflow.core.params import Params, families, family
 from mlworkflow.core.problem import Problem, Strict
 
 MEND = "Mend this, then run again (`mlworkflow compose` writes params.yaml anew)."
@@ -87,7 +87,7 @@ def validate(composed: Mapping[str, Any]) -> list[str]:
     file = {group: file_of(group, composed[group]["name"]).as_posix() for group in GROUPS}
     found = [f"{file['problem']}: {told}" for told in problem_mistakes(params.problem)]
     kind = family(params.problem.task)
-    if getattr(params.model, kind) is None:
+    if all(getattr(one, kind) is None for one in families(params.model, params.problem.task).values()):
         able = ", ".join(f"model={name}" for name in names("model") if content(file_of("model", name)).get(kind))
         task = f"{kind}, the task of {file['problem']}"
         found.append(f"{file['model']}: it has no estimator for {task}; those that have: {able or 'none'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlworkflow.pages import charts
@@ -53,38 +54,55 @@ def _of_gains(facts: Facts, rungs: list[dict[str, Any]]) -> list[dict[str, Any]]
 
 
 def tuning(facts: Facts) -> dict[str, Any]:
-    """Return how many trials of which state, the best of them and its parameters, why some failed, the history."""
-    trials, params = facts.trials, dict(facts.best_params)
-    if trials.empty:
-        return {"count": 0, "params": params, "states": {}, "causes": [], **_best(facts, trials)}
+    """Return how many trials became what, which are taken and what for, both scores, why some failed, two charts."""
+    trials = facts.trials
+    whole = trials[trials["score"].notna() & (trials["rows"] == 1.0)]
+    taken = trials[trials["weight"] > 0].sort_values("weight", ascending=False, kind="stable")
     return {
         "count": len(trials),
-        "params": params,
         "states": {str(name): int(count) for name, count in trials["state"].value_counts().sort_index().items()},
-        "causes": [str(cause) for cause in trials["cause"].dropna().unique() if str(cause)][:3],
-        **_best(facts, trials[trials["score"].notna()]),
+        "causes": [str(cause) for cause in trials["cause"][trials["state"] == "failed"].unique()][:3],
+        "best": _best(facts, whole),
+        "taken": [int(number) for number in taken["number"]],
+        "members": _members(facts.best_params),
+        "scores": facts.choice,
+        "figures": [*_history(facts, whole), *_influence(facts)],
     }
 
 
-def _best(facts: Facts, done: pd.DataFrame) -> dict[str, Any]:
-    """Return the best of the trials that have a score, those taken in its place, and how the search went."""
-    if done.empty:
-        return {"best": None, "taken": [], "figures": []}
+def _members(best: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what is fitted: one model without a name, or members by weight, each with its parameters."""
+    return list(best.get("members", [{"family": "", "weight": 1.0, "parameters": dict(best)}]))
+
+
+def _best(facts: Facts, whole: pd.DataFrame) -> dict[str, Any]:
     up = arrow(facts.primary) == "↑"
-    best = done.iloc[int(done["score"].argmax() if up else done["score"].argmin())]
-    so_far = done["score"].cummax() if up else done["score"].cummin()
-    return {
-        "best": {name: float(best[name]) for name in ("score", "spread")} | {"number": int(best["number"])},
-        "taken": [int(number) for number in done["number"][done["taken"]] if number != best["number"]],
-        "figures": [_history(facts, done, so_far)] if len(done) > 1 else [],
-    }
+    best = whole.iloc[int(whole["score"].argmax() if up else whole["score"].argmin())]
+    return {"number": int(best["number"]), "score": float(best["score"]), "spread": float(best["spread"])}
 
 
-def _history(facts: Facts, done: pd.DataFrame, so_far: pd.Series) -> dict[str, Any]:
+def _influence(facts: Facts) -> list[dict[str, Any]]:
+    """Return the chart of what the parameters matter, none where too few trials tell."""
+    if len(facts.influence) < 2:
+        return []
+    shares = zip(facts.influence["parameter"], facts.influence["share"], strict=True)
+    bars = [charts.Rung(str(name), float(share)) for name, share in shares]
+    title = "Influence of each parameter"
+    svg = charts.ladder(bars, name="influence", title=title, x="share of what sets good trials apart")
+    return [figure(svg, title, "PED-ANOVA (Watanabe et al. 2023) of the trials that went through all folds.")]
+
+
+def _history(facts: Facts, whole: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the chart of the search, none of a single trial."""
+    if len(whole) < 2:
+        return []
+    so_far = whole["score"].cummax() if arrow(facts.primary) == "↑" else whole["score"].cummin()
     series = [
-        charts.Line("each trial", done["number"], done["score"], points=True, joined=False),
-        charts.Line("best so far", done["number"], so_far),
+        charts.Line("each trial", whole["number"], whole["score"], points=True, joined=False),
+        charts.Line("best so far", whole["number"], so_far),
     ]
     y = f"{facts.primary} {arrow(facts.primary)}"
     svg = charts.lines(series, name="trials", title="Score by trial", x="trial", y=y, steps=True, whole=True)
-    return figure(svg, "The search", "Mean over the folds of the training rows.")
+    return [
+        figure(svg, "The search", "Mean over the folds of the training rows; trials that ended early are not shown.")
+    ]

@@ -32,6 +32,8 @@ class Facts:
     baseline: Mapping[str, Mapping[str, float | None]]
     trials: pd.DataFrame
     best_params: Mapping[str, Any]
+    choice: Mapping[str, Mapping[str, float]]
+    influence: pd.DataFrame
     curve: pd.DataFrame
     cv: Mapping[str, float | None]
     test: Mapping[str, float | None]

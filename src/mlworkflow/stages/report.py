@@ -36,6 +36,8 @@ def gather(sections: Sections) -> Facts:
         baseline=io.read_json(paths.BASELINE_METRICS),
         trials=table(paths.TRIALS),
         best_params=io.read_yaml(paths.BEST_PARAMS) or {},
+        choice=io.read_json(paths.CHOICE),
+        influence=table(paths.INFLUENCE),
         curve=table(paths.LEARNING_CURVE),
         cv=io.read_json(paths.CV_METRICS),
         test=io.read_json(paths.TEST_METRICS),
