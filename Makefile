@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: repro test check bench bench-faults bench-scale bench-sources extras compose wire lock clean
+.PHONY: repro test check bench bench-faults bench-scale bench-sources bench-tuning bench-killed bench-quality extras compose wire lock clean
 
 repro: .venv/installed  ## run the whole workflow and print its summary
 	dvc repro
@@ -28,6 +28,15 @@ bench-scale: .venv/installed  ## rows per second and peak memory, up to 10 milli
 
 bench-sources: .venv/installed-dev  ## each way a table arrives, from its source to a verdict
 	python -m bench.sources
+
+bench-tuning: .venv/installed-dev  ## what a trial costs: in the stage, as an experiment, on two cores, on Dask
+	python -m bench.tuning
+
+bench-killed: .venv/installed-dev  ## searches that are killed and started again, compared byte for byte
+	python bench/killed.py
+
+bench-quality: .venv/installed-dev  ## the portfolio beside FLAML and AutoGluon: TABLES=folder OTHERS=python
+	python -m bench.quality --tables $(TABLES) $(if $(OTHERS),--others $(OTHERS))
 
 bench-faults: .venv/installed  ## which planted faults the checks catch, and their false alarms
 	python -m bench.faults
