@@ -1,6 +1,6 @@
 """What the search costs: `make bench-tuning`. Every ratio is of times measured in this one run.
 
-1. 100 trials of the linear model on the default problem in the tune stage, against 100 `dvc exp run`, of which 5 are timed.
+1. 100 trials of the linear model on the default problem in the tune stage; 100 `dvc exp run`, of which 5 are timed.
 2. Parallel efficiency: trials of about half a second on 1 worker and on 2 (seconds of one / (2 x seconds of two)).
 3. What Dask adds to a trial: the same trials on a cluster of 2 workers against 2 processes.
 """
@@ -16,8 +16,8 @@ import numpy as np
 import optuna
 import pandas as pd
 import yaml
-
 from bench.overhead import clone, seconds
+
 from mlworkflow.core.params import Compute, Model
 from mlworkflow.core.problem import Stopping
 from mlworkflow.learning.crossval import Rows
@@ -96,7 +96,7 @@ def efficiency() -> None:
     found = {name: searched(way, model, parts, trials) for name, way in ways.items()}
     one, two, dask = (found[name][0] for name in ways)
     print(
-        f"{trials} trials of {found['one'][1]:.2f} s: 1 worker {one:.1f} s, 2 processes {two:.1f} s, Dask with 2 {dask:.1f} s"
+        f"{trials} trials of {found['one'][1]:.2f} s: 1 worker {one:.1f} s, 2 processes {two:.1f} s, Dask {dask:.1f} s"
     )
     print(f"parallel efficiency on 2 cores: {one / (2 * two):.2f}; with Dask {one / (2 * dask):.2f}")
     print(f"Dask adds to each trial: {1000 * (dask - two) / trials:.0f} ms")

@@ -408,8 +408,8 @@ def test_many_columns_are_folded_away_and_none_without_a_treatment() -> None:
 
 def test_both_scores_of_the_search_are_told_and_which_is_the_honest_one():
     text = Page(page_of(facts("binary"))).text
-    assert "0.98 where all folds had a say in the choice" in text
-    assert "0.971 where each fold is scored by the choice that the others make" in text
+    assert "0.9800 where all folds had a say in the choice" in text
+    assert "0.9712 where each fold is scored by the choice that the others make" in text
 
 
 def test_the_members_of_an_ensemble_are_told_with_their_weights():
