@@ -174,7 +174,7 @@ def _exchanged(composed: dict[str, Any], wanted: Sequence[str], left: Iterable[t
 
 
 def _section(whole: Any, group: str, name: str) -> Any:
-    """Return what a file says in the place of another choice of the composition `whole`, which holds it from then on."""
+    """Return what a file says in the place of another choice of the composition `whole`, which then holds it."""
     from omegaconf import OmegaConf
 
     whole[group] = content(file_of(group, name))

@@ -79,7 +79,7 @@ def main(sections: Sections) -> None:
     schema, train = Schema.from_dict(io.read_json(paths.FEATURES)), io.read_table(paths.TRAIN)
     rows = rows_of(train, schema, problem.task)
     parts = folds(train, rows.target, problem.data, problem.split, problem.task, seed)
-    pipe = pipeline(sections.model, schema, problem.task, io.read_yaml(paths.BEST_PARAMS))
+    pipe = pipeline(sections.model, schema, problem.task, io.read_yaml(paths.BEST_PARAMS), sections.augment)
     validated, fitted = validate(pipe, rows, parts, problem, schema.classes), fit(pipe, rows)
     told = dict(validated.metrics)
     if "stability" in problem.metrics.names:
