@@ -1,40 +1,54 @@
-"""Can a model be searched and judged as its file says? Its space, and whether its classifier gives probabilities.
+"""Can a model be searched, judged and stored as its file says? Its space, its probabilities, its packages.
 
 A map for the next reader:
 
 - model_mistakes: what is wrong in a file of conf/model/, in sentences that begin with the key.
-- distribution_mistakes: what Optuna would refuse of one parameter, said before it is asked.
 - _built: an estimator made for its parameters' names. What the text of its class confirms needs none: importing
   scikit-learn takes seconds, and a file without mistakes spares them.
+
+What a distribution may be is distributions.py's to say.
 """
 
 from __future__ import annotations
 
-import math
 from importlib import import_module
-from typing import Any
+from typing import Any, get_args
 
+from mlworkflow.config.distributions import distribution_mistakes
 from mlworkflow.config.targets import absent, defines, parameters_of
 from mlworkflow.core.errors import nearest
-from mlworkflow.core.params import Augment
+from mlworkflow.core.params import PACKAGES, Augment, Family
 from mlworkflow.core.problem import Task
 from mlworkflow.measures.metrics import METRICS
 
-_OPTUNA = "optuna.distributions."
-_KINDS = ("FloatDistribution", "IntDistribution", "CategoricalDistribution")
+_GIVES = "predict_proba"
 
 
 def model_mistakes(section: dict[str, Any]) -> list[str]:
-    """Return what is wrong with the search spaces of a model, and with a classifier that gives no probabilities."""
+    """Return what is wrong with a model: its spaces, a classifier without probabilities, what no file may hold."""
     space = section.get("space")
     spaces = space.items() if isinstance(space, dict) else ()
     found = [
         f"space.{kind}{told}"
         for kind, parameters in spaces
-        if isinstance(parameters, dict)
-        for told in _space_mistakes(str(kind), parameters, section.get(kind))
+        if kind in get_args(Family) and isinstance(parameters, dict)
+        for told in _space_mistakes(kind, parameters, section.get(kind))
     ]
-    return [*found, *_probability_mistakes(section.get("classification"))]
+    found += _probability_mistakes(section.get("classification"))
+    return found + [f"{kind}: {told}" for kind in get_args(Family) for told in _package_mistakes(section.get(kind))]
+
+
+def _package_mistakes(estimator: Any) -> list[str]:
+    """Return the estimators, also inside of others, whose package no model file may hold."""
+    if not isinstance(estimator, dict):
+        return []
+    inner = [told for value in estimator.values() for told in _package_mistakes(value)]
+    target = str(estimator.get("_target_", ""))
+    package = target.partition(".")[0]
+    if not _is_target(estimator) or package in PACKAGES or absent(target):
+        return inner
+    told = f"{target} is of {package!r}, but a model file may hold estimators of {', '.join(PACKAGES)} alone"
+    return [f"{told}; they are named by PACKAGES in src/mlworkflow/core/params.py", *inner]
 
 
 def _space_mistakes(kind: str, parameters: dict[str, Any], estimator: Any) -> list[str]:
@@ -59,7 +73,13 @@ def _unknown(estimator: dict[str, Any], names: list[str]) -> list[str]:
     built = _built_or_none(estimator) if unsure else None
     known = parameters_of(estimator["_target_"]) if built is None else sorted(built.get_params())
     unknown = [name for name in unsure if known and (name.partition("__")[0] if built is None else name) not in known]
-    return [f".{name} is no parameter of {estimator['_target_']}{nearest(name, known)}" for name in unknown]
+    return [f".{name} is no parameter of {estimator['_target_']}{_meant(name, known)}" for name in unknown]
+
+
+def _meant(name: str, known: list[str]) -> str:
+    """Return the parameter of this name of an estimator inside, else the nearest name."""
+    inner = [one for one in known if one.endswith(f"__{name}")]
+    return f", did you mean {inner[0]!r}?" if inner else nearest(name, known)
 
 
 def _is_target(config: Any) -> bool:
@@ -86,16 +106,29 @@ def augment_mistakes(augment: Augment, task: Task) -> list[str]:
 
 def _probability_mistakes(estimator: Any) -> list[str]:
     """Return that a classifier gives no probabilities, with what rests on them."""
-    if not _is_target(estimator) or defines(estimator["_target_"], "predict_proba"):
+    if not _is_target(estimator) or defines(estimator["_target_"], _GIVES):
         return []
-    built = _built_or_none(estimator)
-    if built is None or hasattr(built, "predict_proba"):
+    if _may_give_probabilities(_built_or_none(estimator)):
         return []
     resting = ", ".join(name for name, metric in METRICS.items() if metric.needs_probabilities)
     return [
         f"classification: {estimator['_target_']} gives no probabilities, but {resting} and the threshold rest on "
         "them; put sklearn.calibration.CalibratedClassifierCV around it, as conf/model/svm_linear.yaml does"
     ]
+
+
+def _may_give_probabilities(built: Any) -> bool:
+    """Return whether an estimator gives probabilities, or fails before it can say: some know it after `fit` alone."""
+    import warnings
+
+    if built is None or hasattr(built, _GIVES):
+        return True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return hasattr(built.fit([[row % 7, row % 3] for row in range(40)], [row % 2 for row in range(40)]), _GIVES)
+        except Exception:
+            return True
 
 
 def _built_or_none(estimator: dict[str, Any]) -> Any:
@@ -121,52 +154,3 @@ def _built(config: Any) -> Any:
 
 def _interpolated(value: Any) -> bool:
     return isinstance(value, str) and "${" in value
-
-
-# ---- distributions ---------------------------------------------------------------------------------------------------
-
-
-def distribution_mistakes(config: dict[str, Any]) -> list[str]:
-    """Return why Optuna would refuse a distribution, or silently take another one."""
-    target = config["_target_"]
-    kind = target.removeprefix(_OPTUNA)
-    if absent(target):
-        return []  # told with the other targets
-    if kind not in _KINDS or kind == target:
-        return [f" is {target}, but must be one of {', '.join(_OPTUNA + name for name in _KINDS)}"]
-    if any(_interpolated(value) for value in config.values()):
-        return []
-    return _choice_mistakes(config.get("choices")) if kind == _KINDS[2] else _range_mistakes(config, kind == _KINDS[1])
-
-
-def _choice_mistakes(choices: Any) -> list[str]:
-    if not isinstance(choices, list) or not choices:
-        return [f".choices must be a list with at least one value, but is {'empty' if not choices else repr(choices)}"]
-    wrong = [choice for choice in choices if not isinstance(choice, str | int | float | None)]
-    return [f".choices must be numbers, words, true, false or null, but one is {choice!r}" for choice in wrong]
-
-
-def _range_mistakes(config: dict[str, Any], whole: bool) -> list[str]:
-    """Return what is wrong with low, high, log and step."""
-    found = [f".{key} is missing" for key in ("low", "high") if config.get(key) is None]
-    ends = {key: config[key] for key in ("low", "high", "step") if config.get(key) is not None}
-    kind = "a whole number" if whole else "a number"
-    wrong = [f".{key} must be {kind}, but is {value!r}" for key, value in ends.items() if not _is_number(value, whole)]
-    log = config.get("log", False)
-    wrong += [] if isinstance(log, bool) else [f".log must be true or false, but is {log!r}"]
-    if found or wrong:
-        return found + wrong
-    low, high, step = ends["low"], ends["high"], ends.get("step")
-    rules = {
-        f" must go from low to high, but goes from {low} to {high}": low > high,
-        f" must begin above 0 where log is true, but begins at {low}": log and low <= 0,
-        ".step must be left out where log is true": log and step not in (None, *([1] if whole else [])),
-        f".step must be above 0, but is {step}": step is not None and step <= 0,
-    }
-    return [rule for rule, broken in rules.items() if broken]
-
-
-def _is_number(value: Any, whole: bool) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return False
-    return not whole or value == int(value)

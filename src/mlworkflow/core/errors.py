@@ -98,6 +98,6 @@ class UntrustedModelError(ProjectError):
 
     def __init__(self, found: Iterable[str]) -> None:
         super().__init__(
-            "a model file may hold estimators of scikit-learn, xgboost and this project alone, but this one holds: "
-            f"{', '.join(found)}. Nothing was loaded. Take the model from its own project's cache (`dvc checkout`)."
+            "a model file may hold estimators of scikit-learn, xgboost, LightGBM and this project alone, but this one "
+            f"holds: {', '.join(found)}. Nothing was loaded. Take the model from its project's cache (`dvc checkout`)."
         )

@@ -10,6 +10,7 @@ from mlworkflow.core.errors import UndeclaredParamError
 from mlworkflow.core.problem import Problem, Strict, Target, Task
 
 Family = Literal["classification", "regression", "clustering"]
+PACKAGES = ("sklearn", "xgboost", "lightgbm", "mlworkflow")  # whose estimators may be trained, stored and loaded
 
 
 def family(task: Task) -> Family:

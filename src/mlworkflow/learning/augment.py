@@ -60,11 +60,9 @@ class Noise(BaseEstimator):
         if not sparse.issparse(X):
             values = np.asarray(X, dtype="float64")
             return values + rng.normal(size=values.shape) * self.size * _spread(values)
-        columns = sparse.csc_array(X, dtype="float64", copy=True)
-        for position in range(columns.shape[1]):
-            part = columns.data[columns.indptr[position] : columns.indptr[position + 1]]
-            part += rng.normal(size=len(part)) * self.size * _spread(columns[:, [position]].toarray())
-        return columns.tocsr()
+        moved = sparse.csr_array(X, dtype="float64", copy=True)
+        moved.data += rng.normal(size=moved.nnz) * self.size * _sparse_spread(moved)[moved.indices]
+        return moved
 
 
 class Augmented(MetaEstimatorMixin, BaseEstimator):
@@ -115,6 +113,14 @@ def _spread(values: np.ndarray) -> np.ndarray:
     flags = ((values == 0) | (values == 1) | np.isnan(values)).all(axis=0)
     known = np.where(flags, 0.0, values)
     return np.asarray(np.nanstd(known, axis=0))
+
+
+def _sparse_spread(rows: Any) -> np.ndarray:
+    """Return what `_spread` returns, for the stored values and the zeros of a sparse matrix in rows."""
+    count, width = rows.shape
+    mean, square = (np.bincount(rows.indices, rows.data**power, width) / count for power in (1, 2))
+    numbers = np.bincount(rows.indices, (rows.data != 0) & (rows.data != 1), width) > 0
+    return np.asarray(np.where(numbers, np.sqrt(np.maximum(square - mean**2, 0.0)), 0.0))
 
 
 def _take(X: Any, rows: np.ndarray) -> Any:

@@ -1,13 +1,14 @@
 """Boosters that stop by themselves: how many trees is found on rows held out, then all rows are fitted with as many.
 
-A booster is any estimator of scikit-learn's interface that takes rows to be watched on: `eval_set` (xgboost, LightGBM,
-CatBoost, with `n_estimators`) or `X_val` and `y_val` (scikit-learn's histogram gradient boosting, with `max_iter`).
+A booster is any estimator of scikit-learn's interface that is fitted with rows to be watched: xgboost's and LightGBM's,
+whose trees are `n_estimators`, and scikit-learn's histogram gradient boosting, whose trees are `max_iter`.
 """
 
 # scikit-learn has no types
 # mypy: allow-subclassing-any
 from __future__ import annotations
 
+from collections.abc import Collection
 from inspect import signature
 from typing import Any
 
@@ -16,8 +17,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, Reg
 
 FEWEST_ROWS = 50  # of fewer, none is held out
 FEW_TREES = 200  # and so many are grown, where the booster would grow more
-COUNTED = {"tree_count_": 0, "best_iteration_": 0, "best_iteration": 1}  # where the best number is told, less what
-WATCHED_WEIGHTS = ("sample_weight_eval_set", "eval_sample_weight")  # how weights of the rows watched on are called
 
 
 class _EarlyStopped(MetaEstimatorMixin, BaseEstimator):
@@ -34,8 +33,8 @@ class _EarlyStopped(MetaEstimatorMixin, BaseEstimator):
     def __init__(
         self,
         estimator: Any,
-        share: float = 0.15,
-        rounds: int = 50,
+        share: float = 0.1,
+        rounds: int = 30,
         scheme: str = "hash",
         class_weight: str | None = None,
         rows: Any = None,
@@ -51,7 +50,8 @@ class _EarlyStopped(MetaEstimatorMixin, BaseEstimator):
 
     def fit(self, X: Any, y: np.ndarray) -> _EarlyStopped:
         """Find the number of trees, then fit all rows with it; of less than 50 rows none is held out."""
-        held = self._held(np.asarray(y)) if len(y) >= FEWEST_ROWS else np.zeros(len(y), dtype=bool)
+        y = np.asarray(y)
+        held = self._held(y) if len(y) >= FEWEST_ROWS else np.zeros(len(y), dtype=bool)
         size = "max_iter" if "X_val" in signature(self.estimator.fit).parameters else "n_estimators"
         trees = self._best(X, y, held) if held.any() else min(FEW_TREES, self.estimator.get_params()[size])
         X, y, weights = self._fitted_on(X, y)
@@ -85,17 +85,13 @@ class _EarlyStopped(MetaEstimatorMixin, BaseEstimator):
         booster, (watched, truth) = clone(self.estimator), (_take(X, held), y[held])
         X, y, weights = self._fitted_on(_take(X, ~held), y[~held])
         taken = signature(booster.fit).parameters
+        watching = _watching(taken, watched, truth, self._weights(truth) if weights else None)
         if "X_val" in taken:
-            weighed: dict[str, Any] = {"sample_weight_val": self._weights(truth)} if weights else {}
-            booster.set_params(early_stopping=True, n_iter_no_change=self.rounds)
-            booster.fit(X, y, X_val=watched, y_val=truth, **weights, **weighed)
+            booster.set_params(early_stopping=True, n_iter_no_change=self.rounds).fit(X, y, **weights, **watching)
             return max(1, int(np.argmax(booster.validation_score_)))  # the first is that of no tree
-        quiet = {"verbose": False} if "verbose" in taken else {}
-        weighed = {name: [self._weights(truth)] for name in WATCHED_WEIGHTS if name in taken and weights}
-        booster.set_params(early_stopping_rounds=self.rounds)
-        booster.fit(X, y, eval_set=[(watched, truth)], **weights, **weighed, **quiet)
-        told = next(name for name in COUNTED if hasattr(booster, name))
-        return max(1, int(getattr(booster, told)) + COUNTED[told])
+        booster.set_params(early_stopping_rounds=self.rounds).fit(X, y, **weights, **watching)
+        best = getattr(booster, "best_iteration_", None)  # LightGBM's; xgboost's begins at 0
+        return max(1, int(booster.best_iteration + 1 if best is None else best))
 
     def _fitted_on(self, X: Any, y: np.ndarray) -> tuple[Any, np.ndarray, dict[str, np.ndarray]]:
         """Return the rows with those that are added, and the arguments that weigh them."""
@@ -128,6 +124,16 @@ class EarlyStoppedClassifier(ClassifierMixin, _EarlyStopped):
 
 class EarlyStoppedRegressor(RegressorMixin, _EarlyStopped):
     """Values by a booster that stops by itself."""
+
+
+def _watching(taken: Collection[str], X: Any, y: np.ndarray, weights: np.ndarray | None) -> dict[str, Any]:
+    """Return the arguments of `fit` that name the rows to be watched, as the booster calls them."""
+    if "X_val" in taken:
+        return {"X_val": X, "y_val": y} | ({} if weights is None else {"sample_weight_val": weights})
+    found: dict[str, Any] = {"eval_X": X, "eval_y": y} if "eval_X" in taken else {"eval_set": [(X, y)]}
+    if weights is not None:
+        found |= {name: [weights] for name in ("sample_weight_eval_set", "eval_sample_weight") if name in taken}
+    return found | ({"verbose": False} if "verbose" in taken else {})
 
 
 def _take(X: Any, rows: np.ndarray) -> Any:

@@ -17,9 +17,11 @@ from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from mlworkflow.core.errors import UnreadableError, UntrustedModelError
+from mlworkflow.core.params import PACKAGES
 
-TRUSTED_MODULES = ("sklearn", "xgboost", "mlworkflow")  # beside what skops itself trusts of builtins, NumPy and SciPy
-TRUSTED_TYPES = (  # no estimators, but parts of them
+TRUSTED_TYPES = (  # no estimators, but parts of them, beside what skops itself trusts of builtins, NumPy and SciPy
+    "collections.OrderedDict",
+    "lightgbm.basic.Booster",
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -27,6 +29,7 @@ TRUSTED_TYPES = (  # no estimators, but parts of them
     "sklearn.model_selection._split.KFold",
     "sklearn.neighbors._ball_tree.BallTree",
     "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",
     "xgboost.core.Booster",
 )
@@ -84,11 +87,11 @@ def trusted_names(schema: dict[str, Any]) -> set[str]:
 
 
 def _is_trusted(name: str) -> bool:
-    """Whether `name` is an estimator, or a function that may be a step, of a trusted module."""
+    """Whether `name` is an estimator, or a function that may be a step, of a package that is trusted."""
     module, _, attribute = name.rpartition(".")
     if name in TRUSTED_TYPES:
         return True
-    if module.split(".")[0] not in TRUSTED_MODULES:
+    if module.split(".")[0] not in PACKAGES:
         return False
     try:
         found = getattr(importlib.import_module(module), attribute)

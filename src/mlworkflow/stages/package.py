@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlworkflow.core import io, paths
-from mlworkflow.core.params import Model, Sections, family
+from mlworkflow.core.params import Augment, Model, Sections, family
 from mlworkflow.core.problem import Problem
 from mlworkflow.features import build
 from mlworkflow.measures.metrics import METRICS
@@ -46,7 +46,7 @@ def main(sections: Sections) -> None:
         "threshold.json": io.as_json(found["threshold"]),
         "profile.json": io.as_json(profile(rows, schema, held_out(io.read_table(paths.OUT_OF_FOLD), schema))),
         HISTORY: io.parquet(kept(build(features, schema), schema)),
-        "card.md": card(problem, model, schema, sections.seed, found).encode(),
+        "card.md": card(problem, model, sections.augment, schema, sections.seed, found).encode(),
     }
     write(paths.BUNDLE, files, {"problem": problem.name, "task": problem.task, "model": model.name})
 
@@ -69,7 +69,7 @@ def held_out(out_of_fold: pd.DataFrame, schema: Schema) -> pd.Series | None:
     return watched(out_of_fold.rename(columns=names).assign(prediction=words), schema)
 
 
-def card(problem: Problem, model: Model, schema: Schema, seed: int, found: Mapping[str, Any]) -> str:
+def card(problem: Problem, model: Model, augment: Augment, schema: Schema, seed: int, found: Mapping[str, Any]) -> str:
     """Return the model card in Markdown, in the sections of Mitchell et al. 2019, Model Cards for Model Reporting.
 
     `found`: the content of the files in FOUND, by the same names.
@@ -78,7 +78,7 @@ def card(problem: Problem, model: Model, schema: Schema, seed: int, found: Mappi
         f"# Model card: {problem.name}",
         _verdict(found["decision"]),
         "## Model details",
-        _details(problem, model, seed, found["threshold"]),
+        _details(problem, model, augment, seed, found["threshold"]),
         "## Intended use",
         _use(problem),
         "## Factors and limits",
@@ -115,11 +115,16 @@ def _verdict(decision: Mapping[str, Any]) -> str:
     return f"**{str(decision['verdict']).capitalize()}.** {enough}"
 
 
-def _details(problem: Problem, model: Model, seed: int, threshold: Mapping[str, Any]) -> str:
+def _details(problem: Problem, model: Model, augment: Augment, seed: int, threshold: Mapping[str, Any]) -> str:
     target = getattr(model, family(problem.task))
     lines = [
         f"- Model: {model.name}" + (f" (`{target.target}`)" if target else ""),
         f"- Task: {problem.task}",
+        *(
+            [f"- Rows added to those it was fitted on: {augment.name} (`{augment.rows.target}`)"]
+            if augment.rows
+            else []
+        ),
         f"- Seed: {seed}",
         f"- Packages: {', '.join(f'{name} {version}' for name, version in versions().items())}",
         "- File: `pipeline.skops`, the whole fitted pipeline; load it through this project, which checks its SHA-256",
