@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlworkflow.core.problem import Kind
-    from mlworkflow.rows.schema import Schema
+    from mlworkflow.rows.schema import Column, Schema
 
 __all__ = [
     "Bins", "Cycle", "DateParts", "Difference", "Elapsed", "Feature", "Lag", "Log", "Product", "Ratio", "Rolling",
@@ -222,30 +222,24 @@ def _of_date(name: str, schema: Schema) -> list[Feature]:
 def _wrong_columns(feature: Any, line: Mapping[str, Any], schema: Schema) -> list[str]:
     """Return what is wrong with the columns that a line names; one that looks back may read the target too."""
     back = bool(looking_back([feature]))
-    allowed = {column.name: column for column in schema.columns if column.role in ("input", "time")}
+    roles = ("input", "time", "target") if back else ("input", "time")
+    allowed = {column.name: column for column in schema.columns if column.role in roles}
     named = [str(value) for key, value in line.items() if key in SOURCES and value is not None]
-    if back:
-        allowed |= {column.name: column for column in schema.columns if column.role == "target"}
-    found = [f"{name!r} is no input{nearest(name, allowed)}" for name in named if name not in allowed]
-    return (
-        found
-        + [
-            wrong
-            for name in named
-            if name in allowed and (wrong := _wrong_kind(name, feature, schema, target=allowed[name].role == "target"))
-        ]
-        + (_wrong_past(feature, schema) if back else [])
-    )
+    return [
+        *(f"{name!r} is no input{nearest(name, allowed)}" for name in named if name not in allowed),
+        *(wrong for name in named if name in allowed and (wrong := _wrong_kind(allowed[name], feature, schema))),
+        *(_wrong_past(feature, schema) if back else []),
+    ]
 
 
-def _wrong_kind(name: str, feature: Any, schema: Schema, *, target: bool) -> str | None:
+def _wrong_kind(column: Column, feature: Any, schema: Schema) -> str | None:
     """Return why the feature cannot read the column: it is of another kind."""
-    if target:
+    if column.role == "target":
         many = len(schema.classes) > 2
-        return f"the classes of {name!r} are no numbers, so they have no lag" if many else None
-    kind = next(column.kind for column in schema.columns if column.name == name)
-    wanted = getattr(feature, "kind", kind)
-    return None if kind == wanted else f"{name!r} is a {kind}, but {type(feature).__name__} reads a {wanted}"
+        return f"the classes of {column.name!r} are no numbers, so they have no lag" if many else None
+    wanted = getattr(feature, "kind", column.kind)
+    told = f"{column.name!r} is a {column.kind}, but {type(feature).__name__} reads a {wanted}"
+    return told if column.kind != wanted else None
 
 
 def _wrong_past(feature: Lag | Rolling, schema: Schema) -> list[str]:

@@ -11,6 +11,7 @@ Kind = Literal["number", "category", "time", "text"]
 Treatment = Literal["number", "onehot", "target", "hash", "text", "dates", "drop"]
 Outliers = Literal["leave", "flag", "clip"]
 Label = str | int | bool | float
+Range = Annotated[list[float | int | None], Field(min_length=2, max_length=2)]
 BLANKS = ("", "?", "NA", "N/A", "NaN", "nan", "null", "None")  # mean missing in every table
 
 
@@ -40,9 +41,7 @@ class Data(Strict):
     group: str | None = None
     time: str | None = None
     hidden: list[str] = []  # columns that no model may see
-    ranges: dict[
-        str, Annotated[list[float | int | None], Field(min_length=2, max_length=2)]
-    ] = {}  # values outside are impossible
+    ranges: dict[str, Range] = {}  # column -> [low, high]; values outside are impossible, null is no limit
     missing: list[str] = []  # further words for a missing value, beside BLANKS
     kinds: dict[str, Kind] = {}  # how a column is read, where its values alone would say something else
     commas: list[str] = []  # columns whose numbers are written with a decimal comma: 1.234,5

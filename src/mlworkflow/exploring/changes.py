@@ -179,12 +179,9 @@ def _two(data: Data, name: str, values: NDArray[np.float64]) -> Finding | None:
 
 def hours(data: Data) -> list[Finding]:
     """Times whose hours of day shift by whole hours from some row on."""
-    found = []
-    for column in data.schema.columns:
-        if column.kind == "time" and column.role in ("time", "input") and column.name in data.train:
-            told = _shifted(data, column)
-            found += [told] if told else []
-    return found
+    times = (column for column in data.schema.columns if column.kind == "time" and column.role in ("time", "input"))
+    told = (_shifted(data, column) for column in times if column.name in data.train)
+    return [finding for finding in told if finding]
 
 
 def _shifted(data: Data, column: Column) -> Finding | None:
