@@ -25,6 +25,7 @@ class Wants(Strict):
 
     scaling: bool = False
     missing: bool = False  # True: it takes missing values as they are
+    hashing: bool = False  # True: categories of many words by their hash, not by their mean target
     terms: bool = False  # True: it takes sparse input, a column for each term of a text; else dense, few directions
 
 
@@ -45,6 +46,7 @@ class Model(Strict):
     classification: Target | None = None
     regression: Target | None = None
     clustering: Target | None = None
+    distributed: bool = False  # it is fitted on a Dask cluster, from the parts of the table
     space: Space = Space()
     simpler: dict[str, Literal["low", "high"]] = {}  # parameter -> the end of its space where the model is simpler
     families: dict[str, Model] = {}  # simplest first; the search chooses among them, one or a weighted mean

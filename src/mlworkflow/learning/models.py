@@ -124,8 +124,8 @@ def columns(schema: Schema, wants: Wants) -> ColumnTransformer:
         ("categories", _filled(_one_hot(schema)), named["onehot"]),
         ("clipped", _numbers(wants, outliers="clip"), clip),
         ("flagged", _numbers(wants, outliers="flag"), flag),
-        ("by target", _filled(_by_target(schema), scaling=wants.scaling), named["target"]),
-        ("hashed", _filled(_hash()), named["hash"]),
+        ("by target", _filled(_by_target(schema), scaling=wants.scaling), [] if wants.hashing else named["target"]),
+        ("hashed", _filled(_hash()), named["hash"] + (named["target"] if wants.hashing else [])),
         *((f"text {number}", _words(wants), [name]) for number, name in enumerate(named["text"])),
     ]
     return ColumnTransformer([step for step in steps if step[2]], verbose_feature_names_out=False, sparse_threshold=1.0)

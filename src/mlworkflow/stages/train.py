@@ -8,7 +8,8 @@ import numpy as np
 
 from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections
-from mlworkflow.learning import modelfile
+from mlworkflow.learning import modelfile, partitions
+from mlworkflow.learning.cluster import connected
 from mlworkflow.learning.crossval import Fold, Rows, Validated, fit, predict, rows_of, validate
 from mlworkflow.learning.families import assembled
 from mlworkflow.measures import metrics
@@ -75,14 +76,21 @@ def out_of_fold(validated: Validated) -> pd.DataFrame:
     return table
 
 
+def _fitted_on_cluster(pipe: Any, schema: Schema, sections: Sections) -> Any:
+    with connected(sections.compute) as client:
+        return partitions.fit_partitions(pipe, paths.TRAIN, schema, sections.problem.task, client)
+
+
 def main(sections: Sections) -> None:
     """Write the fitted pipeline, its cross-validated metrics, out-of-fold predictions, threshold and learning curve."""
     problem, seed = sections.problem, sections.seed
-    schema, train = Schema.from_dict(io.read_json(paths.FEATURES)), io.read_table(paths.TRAIN)
+    schema, big = Schema.from_dict(io.read_json(paths.FEATURES)), sections.model.distributed
+    train = partitions.sample(paths.TRAIN) if big else io.read_table(paths.TRAIN)
     rows = rows_of(train, schema, problem.task)
     parts = folds(train, rows.target, problem.data, problem.split, problem.task, seed)
     pipe = assembled(sections.model, schema, problem.task, io.read_yaml(paths.BEST_PARAMS), sections.augment)
-    validated, fitted = validate(pipe, rows, parts, problem, schema.classes), fit(pipe, rows)
+    validated = validate(pipe, rows, parts, problem, schema.classes)
+    fitted = _fitted_on_cluster(pipe, schema, sections) if big else fit(pipe, rows)
     told = dict(validated.metrics)
     if "stability" in problem.metrics.names:
         labels = predict(fitted, rows).labels

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections
+from mlworkflow.learning import partitions
 from mlworkflow.learning.crossval import Rows, rows_of
 from mlworkflow.learning.models import pipeline
 from mlworkflow.rows.schema import Schema
@@ -109,7 +110,8 @@ def main(sections: Sections) -> None:
     """Write one row a trial, what is taken of them, and how much each parameter matters."""
     problem, seed = sections.problem, sections.seed
     what = setting(sections.model, problem)
-    schema, train = Schema.from_dict(io.read_json(paths.FEATURES)), io.read_table(paths.TRAIN)
+    schema = Schema.from_dict(io.read_json(paths.FEATURES))
+    train = partitions.sample(paths.TRAIN) if sections.model.distributed else io.read_table(paths.TRAIN)
     rows = rows_of(train, schema, problem.task)
     parts = folds(train, rows.target, problem.data, problem.split, problem.task, seed)
     for model in what.models.values():

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.core.errors import ProjectError
+from mlworkflow.learning.cluster import connected
 from mlworkflow.tuning.jobs import Job, Outcome, Plan, run
 
 if TYPE_CHECKING:
@@ -19,14 +18,6 @@ if TYPE_CHECKING:
 
 LONG = 0.2  # seconds of a job from which on a process of its own pays
 IDLE = 30  # seconds after which a process whose search was killed ends
-ANSWER = 20  # seconds in which a scheduler must answer
-
-
-class ClusterError(ProjectError):
-    """The Dask cluster of conf/compute cannot be used."""
-
-    def __init__(self, found: str, next_step: str) -> None:
-        super().__init__(f"the search needs the Dask cluster that conf/compute names, but {found}. {next_step}")
 
 
 @contextmanager
@@ -38,7 +29,7 @@ def crew(compute: Compute, plan: Plan, parts: Parts) -> Iterator[Run]:
     """
     with ExitStack() as stack:
         if compute.backend == "dask":
-            yield _OnDask(stack.enter_context(_client(compute, stack)), plan, parts)
+            yield _OnDask(stack.enter_context(connected(compute)), plan, parts)
         else:
             yield _Local(compute, plan, parts, stack)
 
@@ -85,12 +76,11 @@ class _OnDask:
     """
 
     def __init__(self, client: Any, plan: Plan, parts: Parts) -> None:
-        _demand_same_arithmetic(client)
         self._client, self._plan, self._parts = client, plan, parts
         self._sent: dict[int, Any] = {}
 
     def __call__(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        from distributed import as_completed
+        from distributed import KilledWorker, as_completed
         from distributed.client import FutureCancelledError
 
         waiting = {self._submit(job): job for job in jobs}
@@ -98,6 +88,9 @@ class _OnDask:
         for future in coming:
             try:
                 yield future.result()
+            except KilledWorker:
+                job = waiting[future]
+                yield Outcome(job.asked.number, job.fold, None, "each worker that tried it died: out of memory?")
             except FutureCancelledError:
                 job = waiting.pop(future)
                 self._sent.pop(id(self._part(job)), None)
@@ -113,34 +106,3 @@ class _OnDask:
         if id(part) not in self._sent:
             self._sent[id(part)] = self._client.scatter(part, broadcast=True, hash=False)
         return self._client.submit(run, job, self._sent[id(part)], self._plan, pure=False)
-
-
-def _client(compute: Compute, stack: ExitStack) -> Any:
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise ClusterError("Dask is not installed", "Type `make extras`, or choose -S compute=local.") from error
-    try:
-        if compute.address:
-            return Client(compute.address, timeout=ANSWER, set_as_default=False)
-        cluster = LocalCluster(n_workers=compute.workers, threads_per_worker=1, dashboard_address=None, silence_logs=50)
-        return Client(stack.enter_context(cluster), set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ClusterError(
-            f"the scheduler at {compute.address} does not answer within {ANSWER} seconds",
-            "Start it, mend the address, or choose -S compute=local.",
-        ) from error
-
-
-def _demand_same_arithmetic(client: Any) -> None:
-    """Demand that workers were started with the environment of the stages, without which the last bits differ."""
-    from mlworkflow.core.arithmetic import FIXED
-
-    client.wait_for_workers(1, timeout=ANSWER)
-    for worker, found in client.run(lambda: {name: os.environ.get(name) for name in FIXED}).items():
-        wrong = [f"{name}={value}" for name, value in FIXED.items() if found[name] != value]
-        if wrong:
-            raise ClusterError(
-                f"the worker {worker} was started without {' '.join(wrong)}",
-                "Start the workers with these in their environment: without them the last bits of results differ.",
-            )
