@@ -33,8 +33,8 @@ class _EarlyStopped(MetaEstimatorMixin, BaseEstimator):
     def __init__(
         self,
         estimator: Any,
-        share: float = 0.1,
-        rounds: int = 30,
+        share: float = 0.2,
+        rounds: int = 50,
         scheme: str = "hash",
         class_weight: str | None = None,
         rows: Any = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,13 +32,8 @@ def estimator(model: Model, task: Task, parameters: dict[str, Any] | None = None
     Raises:
         ConfError: the model cannot do the task, or the estimator refuses a parameter; all are named.
     """
-    built = _as_it_stands(model, task)
-    wanted, known = parameters or {}, built.get_params()
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        kind = type(built).__name__
-        found = [f"conf/model/{model.name}.yaml: {kind} has no parameter {n!r}{nearest(n, known)}" for n in unknown]
-        raise ConfError(found, "Mend its space.")
+    built, wanted = _as_it_stands(model, task), parameters or {}
+    _demand_known(model, wanted, built.get_params())
     built.set_params(**wanted)
     return built
 
@@ -59,6 +55,14 @@ def _as_it_stands(model: Model, task: Task) -> BaseEstimator:
     return built
 
 
+def _demand_known(model: Model, wanted: Iterable[str], known: Collection[str]) -> None:
+    """Raise ConfError that names each parameter that the estimator has not: some would take it in silence."""
+    file = f"conf/model/{model.name}.yaml"
+    found = [f"{file}: there is no parameter {n!r}{nearest(n, known)}" for n in wanted if n not in known]
+    if found:
+        raise ConfError(found, "Mend its space.")
+
+
 def own_parameters(model: Model, task: Task) -> dict[str, Any]:
     """Return {name: value} of the parameters in the model's space as they are before any search.
 
@@ -67,7 +71,7 @@ def own_parameters(model: Model, task: Task) -> dict[str, Any]:
     """
     names = list(getattr(model.space, family(task)))
     known = _as_it_stands(model, task).get_params()
-    estimator(model, task, {name: known.get(name) for name in names})  # tells of names that are not there
+    _demand_known(model, names, known)
     return {name: known[name] for name in names}
 
 
