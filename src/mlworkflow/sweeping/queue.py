@@ -15,6 +15,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -149,15 +150,18 @@ class Queue:
         Raises:
             ProjectError: it failed.
         """
-        process = subprocess.Popen(
-            [*DVC, *words], cwd=self.root, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace", start_new_session=True,
-        )  # fmt: skip
-        try:
-            text, _ = process.communicate()
-        except KeyboardInterrupt:
-            process.communicate()
-            raise
+        with tempfile.TemporaryFile() as said:  # no pipe: a worker that is started would keep its end open
+            process = subprocess.Popen(
+                [*DVC, *words], cwd=self.root, env=self.env, stdin=subprocess.DEVNULL, stdout=said,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                process.wait()
+                raise
+            said.seek(0)
+            text = said.read().decode("utf-8", errors="replace")
         if process.returncode:
             raise ProjectError(f"`{shown(words)}` ended with exit code {process.returncode}:\n{text.strip()}")
         return text
