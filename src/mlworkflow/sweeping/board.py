@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlworkflow.measures.compare import Difference
     from mlworkflow.sweeping.outcome import Outcome
 
-WIDTH, SHORTEST_LABEL, LONGEST_METRIC = 80, 12, 10
+WIDTH, SHORTEST_LABEL, LONGEST_METRIC, LONGEST_NUMBER = 80, 12, 10, 9
 BETTER, WORSE, UNCLEAR, SAME, OTHER, FAILED = (
     "better",
     "worse",
@@ -178,7 +178,7 @@ def _fitted(board: Board) -> tuple[list[list[str]], list[int], int]:
         wide = [max(len(line[place]) for line in cells) for place in range(1, 6)]
         if (left := WIDTH - sum(wide) - 2 * len(wide)) >= SHORTEST_LABEL:
             break
-    return cells, wide, max(left, SHORTEST_LABEL)
+    return cells, wide, left
 
 
 def _cells(board: Board, digits: int) -> list[list[str]]:
@@ -204,17 +204,17 @@ def _line(cells: Sequence[str], left: int, wide: Sequence[int]) -> str:
 
 
 def _digits(board: Board) -> int:
-    """Return how many decimals tell the differences apart: two digits of the narrowest interval, within 0 to 5."""
+    """Return how many decimals tell the differences apart: three digits of the narrowest interval, within 0 to 5."""
     widths = [row.difference.high - row.difference.low for row in board.rows if row.difference is not None]
     sizes = [abs(width) for width in [*widths, board.spread or 0.0] if width]
-    return min(max(1 - floor(log10(min(sizes))), 0), 5) if sizes else 4
+    return min(max(2 - floor(log10(min(sizes))), 0), 5) if sizes else 4
 
 
 def _fixed(value: float | None, digits: int, sign: str = "") -> str:
     if value is None:
         return "-"
     shown = f"{value:{sign}.{digits}f}"
-    return f"{value:{sign}.3e}" if len(shown) > 11 else shown
+    return f"{value:{sign}.1e}" if len(shown) > LONGEST_NUMBER else shown
 
 
 def _wrapped(line: str) -> list[str]:

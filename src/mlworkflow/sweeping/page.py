@@ -29,6 +29,8 @@ def page(board: Board, problem: str, commands: Sequence[str]) -> str:
 
 
 def _charts(board: Board) -> list[dict[str, str]]:
+    from markupsafe import Markup
+
     compared = [(row, row.difference) for row in board.rows if row.difference is not None]
     if not compared:
         return []
@@ -45,4 +47,4 @@ def _charts(board: Board) -> list[dict[str, str]]:
         caption += " The grey band is the standard deviation over seeds."
     if len(compared) > MOST_ROWS:
         caption += f" The first {MOST_ROWS} of {len(compared)}."
-    return [{"title": title, "svg": svg, "caption": caption}]
+    return [{"title": title, "svg": Markup(svg), "caption": caption}]

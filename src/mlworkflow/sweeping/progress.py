@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 
 from mlworkflow.measures.metrics import gain
 from mlworkflow.summary import number
 
 
 class Progress:
-    """Counts experiments as they end. `now` is what runs, refreshed with the bar."""
+    """Counts experiments as they end."""
 
     def __init__(self, sweep: str, metric: str, total: int, done: int, *, live: bool | None = None) -> None:
         from tqdm import tqdm
 
         self.sweep, self.metric, self.total, self.done = sweep, metric, total, done
         self.live = sys.stderr.isatty() if live is None else live
-        self.began, self.first, self.told = time.monotonic(), done, ""
+        self.began, self.first, self.told = time.monotonic(), done, set[str]()
         self.top: tuple[float, str] | None = None
         self.bar = tqdm(
             total=total, initial=done, desc=f"sweep {sweep}", unit="experiment", disable=not self.live, smoothing=0
@@ -33,13 +34,14 @@ class Progress:
         self.bar.set_postfix_str(self._best(), refresh=False)
         self.bar.update()
 
-    def now(self, running: str) -> None:
-        """Show what runs; on no terminal, told once for each change."""
+    def now(self, running: Mapping[str, str]) -> None:
+        """Show what runs, {experiment: its stage}; on no terminal, tell what has begun, without the stages."""
         if self.live:
-            self.bar.set_postfix_str(f"{self._best()}; {running}")
-        elif running and running != self.told:
-            self.say(f"sweep {self.sweep}: {running}")
-        self.told = running
+            self.bar.set_postfix_str("; ".join([self._best(), *(f"{label} {running[label]}" for label in running)]))
+        for label in [label for label in running if label not in self.told]:
+            self.told.add(label)
+            if not self.live:
+                self.say(f"sweep {self.sweep}: {label} has begun")
 
     def say(self, line: str) -> None:
         """Print a line, above the bar where there is one."""

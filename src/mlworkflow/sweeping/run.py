@@ -60,7 +60,7 @@ class Runner:
         self.lost: Counter[str] = Counter()
         self.suspects: set[str] = set()
 
-    def run(self, wanted: Sequence[Experiment], now: Callable[[str], None]) -> dict[str, Failure]:
+    def run(self, wanted: Sequence[Experiment], now: Callable[[Mapping[str, str]], None]) -> dict[str, Failure]:
         """Queue, start and wait; return {name: why it failed}. An interrupt ends what was begun."""
         self.waiting = {one.name: one for one in wanted}
         try:
@@ -93,7 +93,7 @@ class Runner:
         else:
             self.queue.forget([name])
 
-    def _wait(self, now: Callable[[str], None]) -> None:
+    def _wait(self, now: Callable[[Mapping[str, str]], None]) -> None:
         looked = 0.0
         while self._collect():
             if time.monotonic() - looked > LOOK:
@@ -146,11 +146,10 @@ class Runner:
         run = self.queue.run_of(name)
         return cause(run.text) if run is not None and run.text else "it ended before its first stage (dvc queue logs)"
 
-    def _running(self) -> str:
-        """Return what runs, with the stage that it is in."""
+    def _running(self) -> dict[str, str]:
+        """Return {experiment: the stage that it is in} of what runs."""
         runs = {one.label: run for name, one in self.waiting.items() if (run := self.queue.run_of(name)) is not None}
-        told = [f"{label} {run.stage}".rstrip() for label, run in runs.items() if run.alive]
-        return ", ".join(told) + (" running" if told else "")
+        return {label: run.stage for label, run in runs.items() if run.alive}
 
     def _stop(self) -> None:
         """Take what waits out of the queue and end what runs; what has finished stays."""
