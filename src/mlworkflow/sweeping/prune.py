@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mlworkflow.core.processes import DVC, run, stoppable
-from mlworkflow.sweeping.board import Board, ranked
+from mlworkflow.sweeping.board import SAME, Board, ranked
 from mlworkflow.sweeping.command import board_of
 from mlworkflow.sweeping.plan import PREFIX, SweepError
 from mlworkflow.sweeping.planned import planned
@@ -27,7 +27,7 @@ KEPT = [
 
 def losers(made: Board, keep: int) -> list[str]:
     """Return the names of the experiments of this sweep after the best `keep`; the baseline is none of them."""
-    finished = [row for row in ranked(made.rows, made.metric) if row.value is not None and row.name]
+    finished = [row for row in ranked(made.rows, made.metric) if row.value is not None and row.word != SAME]
     return [str(row.name) for row in finished[keep:] if str(row.name).startswith(f"{PREFIX}-{made.sweep}-")]
 
 

@@ -32,7 +32,6 @@ NOTES = Path(".dvc/tmp/exps")
 TASK = re.compile(r"^[0-9a-f]{7}\s+(\S+)\s.*\s(Queued|Running|Failed|Success)\s*$", re.MULTILINE)
 STAGE = re.compile(r"^(?:Running stage '(\w+)'|Stage '(\w+)' )", re.MULTILINE)
 RAN = "> python -m mlworkflow.stages "
-LOCKED = "Unable to acquire lock"
 
 
 @dataclass(frozen=True)
@@ -177,9 +176,9 @@ def cause(log: str) -> str:
     ours = log.rpartition(RAN)[2].partition("ERROR:")[0].splitlines()[1:] if RAN in log else []
     said = [line.strip() for line in ours if line.strip()]
     stage = log.rpartition(RAN)[2].split(maxsplit=1)[0] if RAN in log else ""
-    first = next((place for place, line in enumerate(said) if line.startswith(f"{stage}: ")), None)
-    if first is not None:
-        return " ".join(line.removeprefix("- ") for line in said[first:])
+    told = [place for place, line in enumerate(said) if line.startswith(f"{stage}: ")]
+    if told:
+        return " ".join(line.removeprefix("- ") for line in said[told[-1] :])
     errors = [line.removeprefix("ERROR:").strip() for line in log.splitlines() if line.startswith("ERROR:")]
     if said and "Traceback (most recent call last):" in said:
         return f"{stage}: {said[-1]}"

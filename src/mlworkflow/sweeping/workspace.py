@@ -112,6 +112,8 @@ def recover(root: Path, say: Callable[[str], None]) -> None:
     if before != now and now.commit == before.commit:
         say("The last run was killed while it queued an experiment; the workspace is put back as it was:")
         _put_back(root, before, now, say)
+    elif before.stash != now.stash:
+        say("The last run was killed while it queued; your changes of then may be in the newest of `git stash list`.")
     note.unlink()
 
 
