@@ -31,7 +31,6 @@ from mlworkflow.sweeping.workspace import guarded
 NOTES = Path(".dvc/tmp/exps")
 TASK = re.compile(r"^[0-9a-f]{7}\s+(\S+)\s.*\s(Queued|Running|Failed|Success)\s*$", re.MULTILINE)
 STAGE = re.compile(r"^(?:Running stage '(\w+)'|Stage '(\w+)' )", re.MULTILINE)
-RAN = "> python -m mlworkflow.stages "
 
 
 @dataclass(frozen=True)
@@ -172,16 +171,16 @@ def shown(words: Iterable[str]) -> str:
 
 
 def cause(log: str) -> str:
-    """Return why a task failed, on one line: what the stage said last, else DVC's own last error."""
-    ours = log.rpartition(RAN)[2].partition("ERROR:")[0].splitlines()[1:] if RAN in log else []
-    said = [line.strip() for line in ours if line.strip()]
-    stage = log.rpartition(RAN)[2].split(maxsplit=1)[0] if RAN in log else ""
+    """Return why a task failed, on one line: what the stage that ran last said, else DVC's own last error."""
+    *_, ran = re.split(r"^Running stage '", log, flags=re.MULTILINE)
+    stage = ran.partition("'")[0]
+    said = [line.strip() for line in ran.partition("ERROR:")[0].splitlines()[1:] if line.strip()[:2] not in ("", "> ")]
     told = [place for place, line in enumerate(said) if line.startswith(f"{stage}: ")]
     if told:
         return " ".join(line.removeprefix("- ") for line in said[told[-1] :])
-    errors = [line.removeprefix("ERROR:").strip() for line in log.splitlines() if line.startswith("ERROR:")]
-    if said and "Traceback (most recent call last):" in said:
+    if "Traceback (most recent call last):" in said:
         return f"{stage}: {said[-1]}"
+    errors = [line.removeprefix("ERROR:").strip() for line in log.splitlines() if line.startswith("ERROR:")]
     return errors[-1] if errors else (said[-1] if said else "its log says nothing")
 
 

@@ -94,12 +94,14 @@ class Runner:
             self.queue.forget([name])
 
     def _wait(self, now: Callable[[Mapping[str, str]], None]) -> None:
-        looked = 0.0
+        looked, running = 0.0, dict[str, str]()
         while self._collect():
-            if time.monotonic() - looked > LOOK:
+            before, running = running, self._running()
+            silent = {one.label for one in self.waiting.values()} & set(before) - set(running)  # ended, but not in Git
+            if silent or time.monotonic() - looked > LOOK:
                 self._look()
                 looked = time.monotonic()
-            now(self._running())
+            now(running)
             time.sleep(TICK)
 
     def _collect(self) -> bool:
