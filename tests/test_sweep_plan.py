@@ -10,6 +10,7 @@ from mlworkflow.config.conffiles import names
 from mlworkflow.config.mistakes import sweep_mistakes
 from mlworkflow.core.errors import ConfError
 from mlworkflow.core.sweep import Sweep
+from mlworkflow.sweeping import command
 from mlworkflow.sweeping.plan import (
     Known,
     Point,
@@ -21,6 +22,7 @@ from mlworkflow.sweeping.plan import (
     simplest_first,
 )
 from mlworkflow.sweeping.planned import planned, read_sweep
+from mlworkflow.sweeping.prune import prune
 from mlworkflow.sweeping.workspace import State
 from tests.conftest import ROOT
 
@@ -181,3 +183,17 @@ def test_params_are_composed_as_the_stages_will_see_them(root, monkeypatch):
     assert {yaml.safe_load(one.params)["problem"]["name"] for one in plan.experiments} == {"wine"}
     assert plan.why == "the commit records breast_cancer, whose test rows are others"
     assert plan.wanted[0].name.startswith("sweep-seeds-baseline-")
+
+
+def test_numbers_that_make_no_sense_are_refused_before_anything_is_done(root, monkeypatch):
+    monkeypatch.setattr("mlworkflow.sweeping.command.planned", lambda *_: pytest.fail("it went on"))
+    with pytest.raises(SweepError, match="--jobs must be 1 or more, but is 0"):
+        command.sweep("models", [], jobs=0)
+    with pytest.raises(SweepError, match="--keep must be 1 or more, but is 0"):
+        prune("models", [], keep=0, yes=True)
+
+
+def test_the_sweeps_are_listed_with_their_questions(root):
+    listed = command.sweeps()
+    assert [line.split()[0] for line in listed.splitlines()] == names("sweep")
+    assert "Which model is best?" in listed
