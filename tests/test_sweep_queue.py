@@ -51,6 +51,9 @@ def test_an_edit_makes_another_state_and_undoing_it_the_same_again(repository):
     assert edited.key != before.key
     assert edited.changed == ("conf/config.yaml",)
     edit(repository, "seed: 1\n")
+    (repository / "conf/sweep").mkdir()
+    (repository / "conf/sweep/mine.yaml").write_text("name: mine\n")
+    do(repository, "add", "-A")
     assert workspace.state(repository) == before
 
 

@@ -19,6 +19,7 @@ from mlworkflow.core.processes import git, without
 from mlworkflow.sweeping.plan import SweepError
 
 NOTE = Path(".dvc/tmp/sweep/queueing.json")
+SEEN = ("--", ".", ":(exclude)conf/sweep")  # no stage reads a sweep, so an edit there changes no experiment
 RESCUED = "refs/mlworkflow/rescued"
 TAKEN = ("conf", "src", "plugins", "*.dvc")  # what a stage may need; a file there that Git does not know is missed
 IDENTITY = ("-c", "user.name=mlworkflow", "-c", "user.email=mlworkflow@localhost")
@@ -62,13 +63,13 @@ def state(root: Path) -> State:
             f"a queued experiment has only the files that Git knows, but not these:\n{names}\n"
             "Type `git add` for each (a commit is not needed), then again."
         )
-    changed = git(root, "diff", "--name-only", "HEAD").stdout.splitlines()
-    return State(head.stdout.strip(), _digest(root), tuple(changed))
+    changed = git(root, "diff", "--name-only", "HEAD", *SEEN).stdout.splitlines()
+    return State(head.stdout.strip(), _digest(root, *SEEN), tuple(changed))
 
 
-def _digest(root: Path) -> str:
+def _digest(root: Path, *where: str) -> str:
     """Return a digest of what the workspace adds to tracked files, empty for nothing."""
-    command = ["git", "diff", "--binary", "--no-ext-diff", "--no-color", "--full-index", "HEAD"]
+    command = ["git", "diff", "--binary", "--no-ext-diff", "--no-color", "--full-index", "HEAD", *where]
     added = subprocess.run(command, cwd=root, env=without("GIT_"), capture_output=True, check=False).stdout
     return hashlib.sha256(added).hexdigest() if added else ""
 
