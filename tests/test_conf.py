@@ -19,7 +19,8 @@ from mlworkflow.core.errors import ConfError, StaleParamsError
 from mlworkflow.core.params import family
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / paths.CONF).rglob("*.yaml"))
+FOUND = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / paths.CONF).rglob("*.yaml"))
+FILES = [file for file in FOUND if not file.startswith("conf/sweep/")]  # those that Hydra composes
 DVC = """
 import sys
 from dvc.utils.hydra import compose_and_dump

@@ -132,6 +132,6 @@ def test_a_model_that_cannot_do_the_task_is_told_with_those_that_can(root):
 
 
 def test_a_slip_in_the_defaults_is_told_once(root):
-    change("conf/config.yaml", "  split: {}", "  splt: {}")
+    change("conf/config.yaml", "  split: {", "  splt: {")
     expected = ["conf/config.yaml: problem.splt is no key here, did you mean 'split'?"]
     assert validate(conf.compose([])) == file_mistakes() == expected

@@ -11,6 +11,7 @@ import yaml
 from mlworkflow.checking import upkeep, wiring
 from mlworkflow.core import paths
 from mlworkflow.core.problem import Problem
+from tests.conftest import run
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = yaml.safe_load((ROOT / paths.PIPELINE).read_text(encoding="utf-8"))
@@ -142,3 +143,14 @@ def test_a_problem_may_leave_out_what_has_a_default():
     there = {*kept, *(name for name, field in Problem.model_fields.items() if field.is_required())}
     declared = {key for spec in STAGES.values() for key in spec.get("params", []) if isinstance(key, str)}
     assert {key for key in declared if key.startswith("problem.")} - {f"problem.{name}" for name in there} == set()
+
+
+def test_a_stage_runs_the_code_of_its_own_folder_though_another_is_installed(copy):
+    """So does DVC run a queued experiment: in a copy, while the workspace that is installed may have been edited."""
+    (copy / "src/mlworkflow/stages/probe.py").write_text(
+        "from mlworkflow.core import io, paths\n\n\ndef main(sections):\n    io.write_text('ran', paths.LEDGER)\n"
+    )
+    (copy / paths.PIPELINE).write_text("stages: {probe: {}}\n")
+    (copy / paths.PARAMS).write_text("seed: 1\n")
+    run(copy, "python", "-m", "mlworkflow.stages", "probe", PYTHONPATH=str(ROOT / "src"))
+    assert (copy / paths.LEDGER).read_text() == "ran"

@@ -56,6 +56,31 @@ def test_no_customer_is_on_both_sides(table, problem):
     assert set(prepared.train["customer"]).isdisjoint(prepared.test["customer"])
 
 
+@pytest.mark.parametrize("how", [{}, {"data": {"key": []}}, {"data": {"group": "age"}}, {"data": {"time": "age"}}])
+def test_a_smaller_share_of_the_training_rows_lies_in_a_larger_one_and_the_ledger_tells(table, how):
+    scheme = {"scheme": "time"} if "time" in how.get("data", {}) else {}
+    table["age"] = [f"2024-01-{day % 28 + 1:02}" for day in range(len(table))] if scheme else table["age"]
+    full, large, small = (
+        prepare(table, make_problem(split={"train_share": share, **scheme}, **how)) for share in (1.0, 0.7, 0.4)
+    )
+    rows = [set(one.train["customer"]) for one in (small, large, full)]
+    assert rows[0] < rows[1] < rows[2]
+    assert set(full.test["customer"]) == set(large.test["customer"]) == set(small.test["customer"])
+    dropped = line(small, "training rows beyond problem.split.train_share 0.4")["dropped"]
+    assert dropped == len(full.train) - len(small.train)
+    assert "train_share" not in " ".join(full.ledger["rule"])
+    if scheme:
+        assert small.train["age"].min() > full.train["age"].min()
+
+
+def test_the_share_is_of_the_training_rows_alone():
+    rows = pd.DataFrame(
+        {"customer": [f"c{number}" for number in range(4000)], "age": "1", "left": ["yes", "no"] * 2000}
+    )
+    kept = prepare(rows.astype("str"), make_problem(split={"train_share": 0.5}))
+    assert len(kept.train) == pytest.approx(0.5 * (4000 - len(kept.test)), rel=0.05)
+
+
 def test_the_schema_describes_training_rows_alone(table, problem):
     prepared = prepare(table, problem)
     age = next(column for column in prepared.schema.columns if column.name == "age")

@@ -17,9 +17,13 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 def files(folder: Path = CONF) -> dict[str, str]:
-    """Return {name: first 12 hex digits of the SHA-256} of the files that Hydra may read; hidden ones do not count."""
+    """Return {name: first 12 hex digits of the SHA-256} of the files that Hydra may read.
+
+    Hidden files do not count, nor do those of sweep/: they name sets of experiments, and no composition reads them.
+    """
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml") if path.is_file())
-    seen = [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
+    parts = {name: name.split("/") for name in names}
+    seen = [name for name in names if parts[name][0] != "sweep" and not any(part[0] == "." for part in parts[name])]
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12] for name in seen}
 
 

@@ -69,10 +69,38 @@ def parser() -> argparse.ArgumentParser:
     )
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a file of new rows, checked by the contract")
     check.add_argument("--problem", metavar="NAME", help="whose contract; default: that of params.yaml")
+    _add_sweep(command("sweep", "run a named set of experiments of conf/sweep/ and set each against the baseline"))
     command("wire", "write the deps on code into dvc.yaml")
     command("readme", "write the numbers of metrics/ into the README")
     command("lock", "resolve the dependencies of pyproject.toml anew")
     return root
+
+
+def _add_sweep(sweep: argparse.ArgumentParser) -> None:
+    """Add the options of `mlworkflow sweep`."""
+    sweep.add_argument("name", nargs="?", metavar="NAME", help="conf/sweep/NAME.yaml; without it, which there are")
+    sweep.add_argument(
+        "-S", "--set", action="append", default=[], metavar="OVERRIDE", help="for each, e.g. -S model=xgboost"
+    )
+    sweep.add_argument("--jobs", type=int, default=1, metavar="N", help="how many run side by side; 1 by default")
+    sweep.add_argument("--dry-run", action="store_true", help="only print the commands that DVC would be given")
+    sweep.add_argument("--prune", action="store_true", help="remove the losers, and what only they need of the cache")
+    sweep.add_argument("--keep", type=int, default=3, metavar="N", help="of --prune: how many of the best stay; 3")
+    sweep.add_argument("--yes", action="store_true", help="of --prune: do not ask")
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    """Carry out `mlworkflow sweep`; return the exit code."""
+    from mlworkflow.sweeping import command
+
+    if arguments.name is None:
+        print(command.sweeps())
+        return 0
+    if arguments.prune:
+        from mlworkflow.sweeping.prune import prune
+
+        return prune(arguments.name, arguments.set, keep=arguments.keep, yes=arguments.yes)
+    return command.sweep(arguments.name, arguments.set, jobs=arguments.jobs, dry_run=arguments.dry_run)
 
 
 def _add_new(new: argparse.ArgumentParser) -> None:
@@ -147,6 +175,8 @@ def run(arguments: argparse.Namespace) -> int:
         from mlworkflow.checking.verify import verify
 
         return verify(arguments.revision, vary=arguments.vary)
+    elif name == "sweep":
+        return _sweep(arguments)
     elif name == "snapshot":
         from mlworkflow.origins.snapshots import refresh
 

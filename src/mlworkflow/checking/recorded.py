@@ -50,6 +50,13 @@ class Recorded:
         ).stdout.strip()
         return Path(said.splitlines()[-1]) if said else self.root / ".dvc/cache"
 
+    def kept(self, path: Path, stages: Mapping[str, Any] | None = None) -> Path | None:
+        """Return the file in the cache with an output as the commit (or `stages`) records it, None without one."""
+        told = self.stages if stages is None else stages
+        outs = {out["path"]: out.get("md5") for stage in told.values() for out in stage.get("outs", [])}
+        digest = outs.get(path.as_posix())
+        return file if digest and (file := self._cached(digest)).is_file() else None
+
     def where(self, clone: Path, path: str, old: str | None, new: str | None) -> str:
         """Return where the new content of an output in the clone parts from the recorded one, given both MD5."""
         if old is None or new is None:

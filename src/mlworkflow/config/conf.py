@@ -30,7 +30,7 @@ from mlworkflow.config.conffiles import (
     names,
     plugin,
 )
-from mlworkflow.config.mistakes import MEND, file_mistakes, syntax_mistakes, validate
+from mlworkflow.config.mistakes import MEND, file_mistakes, sweep_mistakes, syntax_mistakes, validate
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ConfError, StaleParamsError, UnreadableError
 from mlworkflow.core.params import family
@@ -58,6 +58,12 @@ def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
 def write_params(overrides: Sequence[str] = ()) -> None:
     """Write params.yaml, the composition of conf/ and `overrides`."""
     io.write_text(compose_text(overrides), paths.PARAMS)
+
+
+def attempt(overrides: Sequence[str] = ()) -> tuple[str, list[str]]:
+    """Return (the text of params.yaml, all that is wrong with what it says); no text where nothing can be composed."""
+    text, broken = _composed(overrides)
+    return text, broken or validate(yaml.load(text, Loader=LOADER))
 
 
 def _composed(overrides: Sequence[str]) -> tuple[str, list[str]]:
@@ -120,12 +126,11 @@ def compose_command(overrides: Sequence[str], only_check: bool = False) -> str:
 
 def validate_all(overrides: Sequence[str] = ()) -> list[str]:
     """Return the mistakes of every file of conf/, chosen or not, and of the composition with `overrides`."""
-    found = file_mistakes()
+    found = [*file_mistakes(), *sweep_mistakes()]
     for wanted, left in [(overrides, []), *_compositions()]:
-        text, broken = _composed(wanted)
-        composed = {} if broken else yaml.load(text, Loader=LOADER)
-        found += broken or validate(composed)
-        found += _exchanged(composed, wanted, left) if composed and left else []
+        text, mistakes = attempt(wanted)
+        found += mistakes
+        found += _exchanged(yaml.load(text, Loader=LOADER), wanted, left) if text and left else []
     return list(dict.fromkeys(found))
 
 

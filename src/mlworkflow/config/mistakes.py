@@ -2,6 +2,7 @@
 
 A map for the next reader:
 
+- sweep_mistakes: each file of conf/sweep/, which Hydra never reads.
 - file_mistakes: each file of conf/ alone, chosen or not: YAML, keys, types, names, targets (needs no Hydra).
 - validate: one composition, where an override may be to blame instead of a file.
 - _parsed and below: pydantic's errors in plain words.
@@ -27,6 +28,7 @@ from mlworkflow.core import paths
 from mlworkflow.core.errors import nearest
 from mlworkflow.core.params import Params, families, family
 from mlworkflow.core.problem import Problem, Strict
+from mlworkflow.core.sweep import Sweep
 
 MEND = "Mend this, then run again (`mlworkflow compose` writes params.yaml anew)."
 
@@ -64,6 +66,26 @@ def _mistakes_in(raw: Any, path: Path) -> list[str]:
         found.append(f"name must be that of the file, {path.stem!r}, but is {raw['name']!r}")
     found += model_mistakes(raw) if path.parent.name == "model" else []
     return [*found, *target_mistakes(raw), *(problem_mistakes(section) if isinstance(section, Problem) else [])]
+
+
+def sweep_mistakes(name: str | None = None) -> list[str]:
+    """Return the mistakes of the named sweeps, or of one, each with its file."""
+    found = []
+    for path in [file_of("sweep", one) for one in ([name] if name else names("sweep"))]:
+        raw, broken = read(path)
+        found += [broken] if broken else [f"{path.as_posix()}: {told}" for told in _mistakes_of_sweep(raw, path)]
+    return found
+
+
+def _mistakes_of_sweep(raw: Any, path: Path) -> list[str]:
+    if not isinstance(raw, dict):
+        return [f"it must hold keys with values, but is {_shown(raw)}"]
+    sweep, wrong = _parsed(raw, Sweep)
+    found = [f"{_dotted(loc)} {told}".strip() for loc, _, told in wrong]
+    if raw.get("name", path.stem) != path.stem:
+        found.append(f"name must be that of the file, {path.stem!r}, but is {raw['name']!r}")
+    chosen = sweep.models if sweep is not None and isinstance(sweep.models, list) else []
+    return found + [f"models: {told}" for model in chosen if (told := absent("model", model))]
 
 
 def _interpolated(value: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 CONF = Path("conf")
+SWEEPS = Path("conf/sweep")
 PARAMS = Path("params.yaml")
 PIPELINE = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
@@ -49,5 +50,7 @@ EXPLORE_PAGE = Path("reports/explore.html")
 DATA_FINDINGS = Path("reports/findings.json")
 MONITOR_PAGE = Path("reports/monitor.html")
 INDEX_PAGE = Path("reports/index.html")
+SWEEP_PAGE = Path("reports/sweep.html")
+SWEEP_TABLE = Path("reports/sweep.csv")
 
 TIMINGS = Path("timings")  # measured times: untracked, no output rests on one

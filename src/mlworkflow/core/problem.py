@@ -102,6 +102,7 @@ class Split(Strict):
     column: str | None = None  # scheme column: rows with `test` in it are test rows
     test: Label = "test"
     folds: Annotated[int, Field(ge=2, le=20)] = 5
+    train_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the training rows that are used; a smaller one nests
 
     @model_validator(mode="after")
     def _column_is_named(self) -> Split:

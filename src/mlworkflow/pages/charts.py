@@ -189,14 +189,27 @@ def bars(
     return chart(draw, name, title, height=high + 52, box=(left, 42, WIDTH - left - 16, high))
 
 
-def ladder(rungs: Sequence[Rung], *, name: str, title: str, x: str, zero: bool = False) -> str:
-    """Return one point a rung, the first on top, with its interval; `zero` draws the line of no difference."""
+def ladder(
+    rungs: Sequence[Rung], *, name: str, title: str, x: str, zero: bool = False, band: float | None = None
+) -> str:
+    """Return one point a rung, the first on top, with its interval.
+
+    Args:
+        rungs: the strong ones stand out.
+        name: unique on the page, the start of every id.
+        title: what a screen reader says.
+        x: label under the axis.
+        zero: draw the line of no difference.
+        band: shade as much on both sides of zero.
+    """
     words = [label(rung.name) for rung in rungs]
     left = 16 + _wide(words)
 
     def draw(axes: Axes) -> None:
         axes.grid(False, axis="y")
         axes.spines["left"].set_visible(False)
+        if band:
+            axes.axvspan(-band, band, color=LINE, alpha=0.6, linewidth=0)
         if zero:
             axes.axvline(0, color=MUTED, linewidth=1)
         for place, rung in enumerate(rungs):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlworkflow.preparing.ledger import EXAMPLES, Ledger
-from mlworkflow.rows.split import fingerprints, is_test, microseconds, newest
+from mlworkflow.rows.split import fingerprints, is_test, microseconds, newest, within_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +54,8 @@ class Judge:
             noted["time"] = microseconds(rows[data.time])
         else:
             noted["test"] = is_test(rows, data, split)
+            if split.train_share < 1:
+                noted["share"] = within_share(rows, data, split)
         for name, values in noted.items():
             self.parts.setdefault(name, []).append(values)
 
@@ -69,11 +71,16 @@ class Judge:
         if "key" in noted:
             rule = f"{'a second' if policy.same_key == 'first' else 'an earlier'} row of one {', '.join(data.key)}"
             kept = _drop(kept, _again(noted.pop("key"), kept & noted["keyed"], policy.same_key), rule, ledger)
-        if split.scheme != "time":
-            return _told(Fate(kept, noted["test"], ordered=True), split.scheme, ledger)
-        kept = _drop(kept, ~noted["timed"], f"rows without {data.time}", ledger)
-        ordered = bool((np.diff(noted["time"][kept]) >= 0).all())
-        return _told(Fate(kept, newest(noted["time"], kept, split.test_fraction), ordered), split.scheme, ledger)
+        timed = split.scheme == "time"
+        if timed:
+            kept = _drop(kept, ~noted["timed"], f"rows without {data.time}", ledger)
+        test = newest(noted["time"], kept, split.test_fraction) if timed else noted["test"]
+        if split.train_share < 1:
+            used = newest(noted["time"], kept & ~test, split.train_share) if timed else noted["share"]
+            rule = f"training rows beyond problem.split.train_share {split.train_share:g}"
+            kept = _drop(kept, ~test & ~used, rule, ledger)
+        ordered = not timed or bool((np.diff(noted["time"][kept]) >= 0).all())
+        return _told(Fate(kept, test, ordered), split.scheme, ledger)
 
 
 def _drop(kept: np.ndarray, bad: np.ndarray, rule: str, ledger: Ledger) -> np.ndarray:

@@ -100,6 +100,16 @@ def newest(times: np.ndarray, known: np.ndarray, fraction: float) -> np.ndarray:
     return np.asarray(known & (times > np.partition(chosen, last)[last]))
 
 
+def within_share(table: pd.DataFrame, data: Data, split: Split) -> np.ndarray:
+    """Return an (n,) bool: True for the training rows of `split.train_share`; the row's identity decides.
+
+    So a smaller share is a part of a larger one, and rows of one group stay together. (Of a split by time the newest
+    training rows are taken.) Where the hash has also decided which rows are test rows, the share is of what it left.
+    """
+    taken = split.test_fraction if split.scheme == "hash" else 0.0
+    return np.asarray(unit_hash(identity(table, data)) < taken + (1 - taken) * split.train_share)
+
+
 def folds(
     train: pd.DataFrame, target: np.ndarray | None, data: Data, split: Split, task: Task, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:

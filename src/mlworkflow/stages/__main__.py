@@ -1,6 +1,8 @@
 """Run one stage: `python -m mlworkflow.stages NAME`, from the repository root, as dvc.yaml does.
 
-What could make the bits of a result depend on the machine is fixed here, before NumPy is imported.
+What could make the bits of a result depend on the machine is fixed here, before NumPy is imported; and that the code is
+that of the folder the stage stands in: DVC runs a queued experiment in a copy of the repository, while the installed
+package is the workspace's, which may have been edited since.
 """
 
 from __future__ import annotations
@@ -9,8 +11,18 @@ import importlib
 import os
 import sys
 import time
+from pathlib import Path
 
 from mlworkflow.core.arithmetic import FIXED
+
+
+def use_own_code() -> None:
+    """Start again with the code in src/ of this folder, where it is not the one that runs."""
+    own, path = Path("src").resolve(), os.environ.get("PYTHONPATH", "")
+    known = path.split(os.pathsep)
+    if (own / "mlworkflow").is_dir() and not Path(__file__).resolve().is_relative_to(own) and known[0] != str(own):
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(own), *filter(None, known)])
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def run(name: str) -> None:
@@ -28,6 +40,7 @@ def run(name: str) -> None:
 
 def main() -> int:
     """Return 0, or 1 after printing a user's mistake without a traceback."""
+    use_own_code()
     os.environ.update(FIXED)
     from mlworkflow.core.errors import ProjectError
 

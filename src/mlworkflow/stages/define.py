@@ -110,8 +110,11 @@ def _split(split: Split, key: list[str], group: str | None, time: str | None) ->
         "time": f"The last {share} by `{time}`.",
         "column": f"The rows with `{split.test}` in the column `{split.column}`.",
     }
+    newest = "the newest" if split.scheme == "time" else "chosen by their hash"
+    left = f" Only {split.train_share:.0%} of the other rows are used, {newest}." if split.train_share < 1 else ""
     return [
-        f"{ways[split.scheme]} The other rows are cross-validated in {split.folds} folds; every choice is made there."
+        f"{ways[split.scheme]}{left} The other rows are cross-validated in {split.folds} folds; every choice is made "
+        "there."
     ]
 
 

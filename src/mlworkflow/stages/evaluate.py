@@ -86,12 +86,16 @@ def seconds_a_row(fitted: Any, rows: Rows, times: int = 30) -> float:
 
 
 def predictions(test: pd.DataFrame, scored: Scored, classes: Sequence[Any]) -> pd.DataFrame:
-    """Return a row a test row: its id (from its content), truth, prediction, and the probability of each class."""
+    """Return a row a test row: its id (from its content), truth, prediction, the probability of each class.
+
+    A clustering has no truth, but the place of each row, in the scaled columns that its clusters are judged in.
+    """
     import pandas as pd
 
     table = pd.DataFrame({"row": row_ids(test)})
     if not classes:
-        truth = {} if scored.truth.ndim > 1 else {"truth": scored.truth}
+        places = enumerate(np.atleast_2d(scored.truth.T))
+        truth = {f"place_{n}": axis for n, axis in places} if scored.truth.ndim > 1 else {"truth": scored.truth}
         return table.assign(**truth, prediction=scored.labels)
     names = np.asarray([str(name) for name in classes], dtype=object)
     table = table.assign(truth=names[scored.truth], prediction=names[scored.labels])
