@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mlworkflow.exploring import chance, changes, findings, gaps, leaks, oddities, repeats
+from mlworkflow.exploring import chance, changes, findings, gaps, leaks, oddities, repeats, shares
 from mlworkflow.exploring.associations import Strength, as_numbers, commonest, strength
 from mlworkflow.exploring.findings import Columns, Data, Finding, capped, worst_first
 from mlworkflow.pages.charts import thinned, tiny
@@ -44,7 +44,7 @@ CHECKS: tuple[Callable[[Data], list[Finding]], ...] = (
     changes.missing_moved,
     changes.units,
     changes.hours,
-    changes.label_shift,
+    shares.label_shift,
     changes.moved,
     oddities.classes,
     oddities.decimals,
