@@ -28,7 +28,9 @@ def answers(share: float, seed: int = 0, rows: int = ROWS) -> np.ndarray:
 def test_a_shift_in_the_newest_quarter_is_told_with_both_shares() -> None:
     words = np.where(np.arange(ROWS) < 0.75 * ROWS, answers(0.3), answers(0.6, seed=1))
     (one,) = told(words)
-    assert one.kind == "label_shift" and one.severity == "medium" and one.column == "left"
+    assert one.kind == "label_shift"
+    assert one.severity == "medium"
+    assert one.column == "left"
     assert "of the earliest 75% of the rows but" in one.what
 
 
@@ -48,7 +50,8 @@ def test_a_share_that_moves_too_little_to_matter_is_not_told_however_many_rows_t
 def test_test_rows_with_other_shares_are_told() -> None:
     test = np.random.default_rng(2).random(ROWS) < 0.3
     (one,) = told(np.where(test, answers(0.6), answers(0.3, seed=1)), test=test)
-    assert "of the training but" in one.what and "of the test rows:" in one.what
+    assert "of the training but" in one.what
+    assert "of the test rows:" in one.what
 
 
 def test_a_class_that_is_spelt_in_another_way_from_some_day_on_is_no_shift() -> None:
