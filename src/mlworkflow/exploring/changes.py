@@ -1,18 +1,16 @@
-"""What changes between the earlier and the later rows: values, classes, units, hours, what is missing."""
+"""What changes between the earlier and the later rows: values, units, hours, what is missing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from mlworkflow.exploring import associations, shifts
 from mlworkflow.exploring.associations import as_numbers
 from mlworkflow.exploring.findings import Data, Finding, Severity
 from mlworkflow.pages.templates import percent, score
-from mlworkflow.rows.reading import as_word
-from mlworkflow.rows.sampling import thin, thinned
+from mlworkflow.rows.sampling import thin
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +23,6 @@ MOST_COMPARED = 4000  # evenly spaced rows in order in which a change of units i
 SEVERAL = 10  # distinct values that a measured number has; counts and codes have fewer
 ALL_MOVE = 1 / 3  # where more of the other numbers change at a cut, the rows are sorted, and no unit changed
 SHARE_MOVED = 0.1  # how far the share of a class, or of what is missing, must move to be told
-SIGMAS = 3.5  # standard deviations beyond chance: once in two thousand classes
 SURPRISE = 6  # standard deviations of chi squared
 
 
@@ -58,52 +55,6 @@ def _moved(data: Data, column: Column) -> Finding | None:
     )
     severity: Severity = "medium" if column.role == "target" or index > 1 else "low"
     return Finding("drift", severity, column.name, what, index)
-
-
-def label_shift(data: Data) -> list[Finding]:
-    """A class whose share differs between earlier and later rows, or between training and test rows."""
-    name = data.schema.target
-    if not data.schema.classes or name is None or data.target is None:
-        return []
-    found = []
-    if data.time is not None and len(data.sample) >= FEWEST_ROWS:
-        late = np.arange(len(data.ordered)) >= len(data.ordered) // 2
-        found += _shares_apart(data, data.ordered[name].to_numpy(), late, ("the earlier", "the later half"))
-    if data.test is not None and name in data.raw.columns:
-        keep = thinned(len(data.raw), 10 * MOST_COMPARED)
-        codes = _codes(data.raw[name].iloc[keep], data.schema.classes)
-        known = codes >= 0
-        found += _shares_apart(data, codes[known], data.test[keep][known], ("the training", "the test rows"))
-    return found[:1]
-
-
-def _codes(values: pd.Series, classes: list[str]) -> NDArray[np.int64]:
-    words = values.astype("object").map(as_word, na_action="ignore")
-    return np.asarray(pd.Index(classes).astype(str).get_indexer(pd.Index(words)))
-
-
-def _shares_apart(
-    data: Data, codes: NDArray[np.int64], side: NDArray[np.bool_], names: tuple[str, str]
-) -> list[Finding]:
-    if len(np.unique(codes)) < 2 or min(side.sum(), (~side).sum()) < FEWEST_ROWS / 2:
-        return []
-    shares = [np.bincount(codes[which], minlength=len(data.schema.classes)) / which.sum() for which in (~side, side)]
-    worst = int(np.abs(shares[1] - shares[0]).argmax())
-    least, most = sorted(float(one[worst]) for one in shares)
-    apart, chance = most - least, _chance_of_shares(float((codes == worst).mean()), side)
-    if apart < min(SHARE_MOVED, most / 2) or apart < SIGMAS * chance:
-        return []
-    first, second = (percent(float(one[worst])) for one in shares)
-    what = (
-        f"The class {str(data.schema.classes[worst])!r} makes up {first} of {names[0]} but {second} of {names[1]}: "
-        "probabilities learnt here will be off where shares are others. Validate by time, or find out why."
-    )
-    return [Finding("label_shift", "medium", data.schema.target, what, apart)]
-
-
-def _chance_of_shares(share: float, side: NDArray[np.bool_]) -> float:
-    """Return the standard deviation of the difference of two shares of the same."""
-    return float(np.sqrt(share * (1 - share) * (1 / side.sum() + 1 / (~side).sum())))
 
 
 def missing_moved(data: Data) -> list[Finding]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mlworkflow.exploring import chance, changes, findings, gaps, leaks, oddities, repeats
+from mlworkflow.exploring import chance, changes, findings, gaps, leaks, oddities, repeats, shares
 from mlworkflow.exploring.findings import Columns, Data, Finding, capped, worst_first
 from mlworkflow.exploring.looks import MOST_COLOURS, Look
 from mlworkflow.pages.templates import render
@@ -37,7 +37,7 @@ CHECKS: tuple[Callable[[Data], list[Finding]], ...] = (
     changes.missing_moved,
     changes.units,
     changes.hours,
-    changes.label_shift,
+    shares.label_shift,
     changes.moved,
     oddities.classes,
     oddities.decimals,

@@ -38,8 +38,10 @@ class Difference:
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
-def paired(name: str, candidate: Scored, base: Scored, *, seed: int, resamples: int | None = None) -> Difference:
-    """Return how much better the candidate is than the base by a metric, on the same rows, with its 95% interval.
+def paired(
+    name: str, candidate: Scored, base: Scored, *, seed: int, level: float = 0.95, resamples: int | None = None
+) -> Difference:
+    """Return how much better the candidate is than the base by a metric, on the same rows, with its interval.
 
     NaN where the metric has no answer for one of them. Resamples that all agree on a difference are not taken at
     their word: the ends are then those after three rows of the one or the other go as wrong as can be.
@@ -53,25 +55,25 @@ def paired(name: str, candidate: Scored, base: Scored, *, seed: int, resamples: 
     value = gain(name, ours, theirs)
     if np.isnan(value):
         return Difference(NAN, NAN, NAN)
-    low, high = _ends(name, candidate, base, value, seed=seed, resamples=resamples)
+    low, high = _ends(name, candidate, base, value, seed=seed, level=level, resamples=resamples)
     if low == high and value != 0:
         return Difference(value, *_three_rows_on(name, candidate, base, ours, theirs))
     return Difference(value, low, high)
 
 
 def _ends(
-    name: str, candidate: Scored, base: Scored, value: float, *, seed: int, resamples: int | None
+    name: str, candidate: Scored, base: Scored, value: float, *, seed: int, level: float, resamples: int | None
 ) -> tuple[float, float]:
     """Return the (low, high) of the difference over the resamples that both share."""
     sign = gain(name, 1.0, 0.0)
     if candidate.truth.ndim > 1:
         drawn = [bootstrap.replicates([name], each, seed=seed, resamples=resamples)[name] for each in (candidate, base)]
-        return bootstrap.percentiles(sign * (drawn[0] - drawn[1]))
+        return bootstrap.percentiles(sign * (drawn[0] - drawn[1]), level)
     ours, theirs = (measure_of([name], each) for each in (candidate, base))
     counts = bootstrap.resample_counts(len(base), resamples or bootstrap.resamples_for(len(base)), seed=seed)
     differences = np.concatenate([ours(weights)[name] - theirs(weights)[name] for weights in counts])
     left_out = bootstrap.left_out([name], candidate)[name] - bootstrap.left_out([name], base)[name]
-    return bootstrap.bca(value, sign * differences, sign * left_out)
+    return bootstrap.bca(value, sign * differences, sign * left_out, level)
 
 
 def _three_rows_on(name: str, candidate: Scored, base: Scored, ours: float, theirs: float) -> tuple[float, float]:

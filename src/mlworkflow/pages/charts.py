@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mlworkflow.pages.svg import INK, LEFT, MUTED, PAPER, STAND_INS, WIDTH, chart, label
+from mlworkflow.pages.svg import INK, LEFT, LINE, MUTED, PAPER, STAND_INS, WIDTH, chart, label
 from mlworkflow.rows.sampling import thinned
 
 if TYPE_CHECKING:
