@@ -118,22 +118,14 @@ def _head(facts: Facts) -> dict[str, Any]:
     """The verdict in one sentence, the primary metric with its interval."""
     decision, primary = facts.decision, facts.problem.metrics.primary
     passed = list(decision["passed"].values())
-    low, high = decision.get("gain_low"), decision.get("gain_high")
-    kind = "baseline" if facts.own_rung is None else "baseline of another kind"
-    told = f"On the test rows, {facts.model} against {plain(decision['best_baseline'])}, the best {kind}: "
-    told += f"a gain of {_gained(decision.get('gain'))} in {primary}"
-    told += f", 95% interval {score(low)} to {score(high)}." if low is not None else "."
-    if low is not None and high is not None and low <= 0 <= high:
-        told += " That is within the noise."
-    if decision["least_gain"]:
-        told += f" Worth having from {number(float(decision['least_gain']))}."
     simplest = decision["simplest_adequate"]
     return {
-        "better": not decision["verdict"].startswith("no "),
+        "tone": "open" if "why" in decision else "no" if decision["verdict"].startswith("no ") else "yes",
         "verdict": decision["verdict"],
-        "sentence": told,
+        "sentence": decision.get("why") or _gain_in_words(facts),
         "good_enough": decision["good_enough"],
-        "passed": sum(passed),
+        "enough": "yes" if decision["good_enough"] else "no" if False in passed else "cannot be told",
+        "passed": passed.count(True),
         "rules": len(passed),
         "simplest": None if simplest in (facts.model, "model", None) else simplest,
         "value": facts.test.get(primary),
@@ -142,8 +134,23 @@ def _head(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _gained(value: float | None) -> str:
-    return score(value) if value is None or value < 0 else f"+{score(value)}"
+def _gain_in_words(facts: Facts) -> str:
+    """The gain over the best baseline and its interval; a model that is a rung itself is compared with the others."""
+    decision = facts.decision
+    kind = "baseline" if facts.own_rung is None else f"baseline beside {plain(facts.own_rung)}, the model's own rung"
+    told = f"On the test rows, {facts.model} against {plain(decision['best_baseline'])}, the best {kind}: "
+    told += f"a gain of {_gained(decision['gain'])} in {facts.problem.metrics.primary}, "
+    low, high = decision["gain_low"], decision["gain_high"]
+    told += f"95% interval {score(low)} to {score(high)}."
+    if low <= 0 <= high:
+        told += " That is within the noise."
+    if decision["least_gain"]:
+        told += f" Worth having from {number(float(decision['least_gain']))}."
+    return told
+
+
+def _gained(value: float) -> str:
+    return score(value) if value < 0 else f"+{score(value)}"
 
 
 def _values(problem: Problem) -> dict[str, Any] | None:
@@ -440,9 +447,11 @@ def _importance(facts: Facts) -> dict[str, Any] | None:
 
 
 def _rules(decision: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One line a rule, the broken ones first."""
-    rules = [
-        {"name": name, "passed": kept, "margin": decision["margin"].get(name)}
-        for name, kept in decision["passed"].items()
+    """One line a rule: the broken ones first, then those that cannot be told."""
+    told = {False: ("no", "bad"), None: ("cannot be told", "warn"), True: ("yes", "good")}
+    return [
+        {"name": name, "kept": told[kept][0], "tone": told[kept][1], "margin": decision["margin"].get(name)}
+        for kept in told
+        for name, passed in decision["passed"].items()
+        if passed is kept
     ]
-    return sorted(rules, key=lambda rule: rule["passed"])

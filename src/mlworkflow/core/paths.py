@@ -48,3 +48,4 @@ MONITOR_PAGE = Path("reports/monitor.html")
 INDEX_PAGE = Path("reports/index.html")
 
 TIMINGS = Path("timings")  # measured times: untracked, no output rests on one
+PREDICTION_TIME = TIMINGS / "prediction.json"

@@ -69,6 +69,8 @@ def fit_words(metric: str, train: float, cross_validated: float, tested: dict[st
     noise = max(tested["high"] - tested["low"], 0.0) / 2
     learnt, kept = metrics.gain(metric, train, cross_validated), metrics.gain(metric, tested["value"], cross_validated)
     said = [f"fitted rows are better than held-out ones by {learnt:.4g} in {metric}"]
+    if np.isnan(noise):
+        return f"{said[0]}; the test rows do not tell how much of it is noise"
     said.append(
         "more than the noise: it overfits" if learnt > noise else "no more than the noise: no sign of overfitting"
     )
@@ -120,7 +122,7 @@ def write_plots(tables: dict[str, pd.DataFrame]) -> None:
 def constraint_on_time(limit: float | None, fitted: Any, rows: Rows) -> dict[str, Any]:
     """Return the limit on a prediction's time and whether it is kept; the time itself goes to the untracked timings."""
     measured = seconds_a_row(fitted, rows)
-    io.write_json({"milliseconds_a_row": round(measured * 1000, 3)}, paths.TIMINGS / "prediction.json")
+    io.write_json({"milliseconds_a_row": round(measured * 1000, 3)}, paths.PREDICTION_TIME)
     if limit is None:
         return {}
     return {"slowest_prediction_milliseconds": {"limit": limit, "passed": measured * 1000 <= limit}}
@@ -165,6 +167,7 @@ def findings(exam: Exam, weights: pd.DataFrame, bounds: dict[str, Any]) -> dict[
     return {
         "primary": primary,
         "rows": {"train": exam.schema.rows, "test": len(exam.test)},
+        "without_value": metrics.without_value(primary, scored, classes),
         "fit": _fit(primary, bounds["metrics"][primary]),
         "against": {name: _as_dict(difference) for name, difference in against.items()},
         "best": best.told(exam.best, scored, problem, exam.schema, seed),
