@@ -57,7 +57,7 @@ def number(value: float | None) -> str:
 def rival(told: Mapping[str, Any]) -> str:
     """Return the rung that the model is compared with, and why it need not be the best of the ladder."""
     beside = _beside(told)
-    return told["best_baseline"] + (f", the best baseline{beside}" if beside else "")
+    return f"{told['best_baseline']}, the best baseline{beside}" if beside else str(told["best_baseline"])
 
 
 def _beside(told: Mapping[str, Any]) -> str:
@@ -90,7 +90,7 @@ def _metrics(
     lines = [_metric("metric", "validated", "test", "possible" if best else None, "95% interval, test")]
     for name, value in tested.items():
         bound = bounds["metrics"].get(name)
-        interval = f"{number(bound['low'])} to {number(bound['high'])}" if bound else ""
+        interval = f"{number(bound['low'])} to {number(bound['high'])}" if bound and bound["low"] is not None else ""
         possible = number(best["metrics"].get(name)) if best else None
         lines.append(_metric(name, number(cross_validated.get(name)), number(value), possible, interval))
     return lines + (_short_of(next(iter(tested)), best["ahead"]) if best else [])
