@@ -50,7 +50,8 @@ def moved(data: Data) -> list[Finding]:
         if index > MOVED:
             what = (
                 f"{column.name!r} moved between the earlier and the later half of the training rows "
-                f"(population stability index {score(index)}, above {MOVED}): validate by time."
+                f"(population stability index {score(index)}, above {MOVED}): "
+                + ("as it may do again in later rows." if data.by_time else "validate by time.")
             )
             severity: Severity = "medium" if is_target or index > 1 else "low"
             found.append(Finding("drift", severity, column.name, what, index))
@@ -93,9 +94,10 @@ def _shares_apart(
     if apart < min(SHARE_MOVED, most / 2) or apart < SIGMAS * chance:
         return []
     first, second = (percent(float(one[worst])) for one in shares)
+    advice = "Find out why." if data.by_time else "Validate by time, or find out why."
     what = (
         f"The class {str(data.schema.classes[worst])!r} makes up {first} of {names[0]} but {second} of {names[1]}: "
-        "probabilities learnt here will be off where shares are others. Validate by time, or find out why."
+        f"probabilities learnt here will be off where shares are others. {advice}"
     )
     return [Finding("label_shift", "medium", data.schema.target, what, apart)]
 
