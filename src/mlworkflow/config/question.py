@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from pathlib import Path
 
+from mlworkflow.config.columns import column_mistakes
 from mlworkflow.core.errors import nearest
 from mlworkflow.core.problem import Problem, Value
 from mlworkflow.measures.metrics import METRICS, metrics_for
@@ -19,7 +20,8 @@ def problem_mistakes(problem: Problem) -> list[str]:
     return [
         *_metric_mistakes(problem),
         *_role_mistakes(problem),
-        *_column_mistakes(problem),
+        *_shared_mistakes(problem),
+        *column_mistakes(problem),
         *_past_mistakes(problem),
         *(_value_mistakes(problem, problem.value) if problem.value else []),
         *_snapshot_mistakes(problem.snapshot),
@@ -28,7 +30,7 @@ def problem_mistakes(problem: Problem) -> list[str]:
 
 def _metric_mistakes(problem: Problem) -> list[str]:
     """Return the metrics that are unknown or do not fit the task."""
-    human, fitting = problem.reference.human, metrics_for(problem.task)
+    human, fitting, measured = problem.reference.human, metrics_for(problem.task), problem.metrics.names
     named = {
         "metrics.primary": [problem.metrics.primary],
         "metrics.also": problem.metrics.also,
@@ -42,6 +44,11 @@ def _metric_mistakes(problem: Problem) -> list[str]:
         for key, metrics in named.items()
         for name in metrics
         if name not in fitting
+    ] + [
+        f"{key}: {name} is not measured, so nothing can be held against it; put it into metrics.also"
+        for key in ("constraints.metrics", "reference.human.metric")
+        for name in named[key]
+        if name in fitting and name not in measured
     ]
 
 
@@ -64,7 +71,7 @@ def _role_mistakes(problem: Problem) -> list[str]:
     return [rule for rule, broken in rules.items() if broken]
 
 
-def _column_mistakes(problem: Problem) -> list[str]:
+def _shared_mistakes(problem: Problem) -> list[str]:
     """Return the other roles that target and truth have, and the ranges whose low end is above their high end."""
     return [
         f"{key} {column!r} cannot be in {other} too"

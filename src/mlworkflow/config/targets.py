@@ -3,6 +3,7 @@
 A map for the next reader:
 
 - target_mistakes: every `_target_` of a configuration, and the search space of its estimators.
+- _foreign: what may be built in which part: `os.system` is there, takes its arguments, and has no business in conf/.
 - _absent, _refused: one target: what of its name is not there, which arguments it does not take.
 - _arguments: what a class or function takes, found through imports and base classes.
 
@@ -26,6 +27,14 @@ from mlworkflow.core.errors import nearest
 
 _HYDRAS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
 _KNOWN = ("mlworkflow", "sklearn", "xgboost", "optuna")
+_ESTIMATORS = ("sklearn", "xgboost", "mlworkflow")  # what a model file may hold
+HOMES: dict[str, tuple[str, ...]] = {  # part of a file of conf/ -> where all that it builds must come from
+    "source": ("mlworkflow",),
+    "features": ("mlworkflow.features",),
+    **dict.fromkeys(("classification", "regression", "clustering"), _ESTIMATORS),
+    "space": ("optuna.distributions",),
+    "sampler": ("optuna.samplers",),
+}
 
 
 def target_mistakes(section: dict[str, Any]) -> list[str]:
@@ -33,9 +42,20 @@ def target_mistakes(section: dict[str, Any]) -> list[str]:
     found = []
     for key, config in _targets(section):
         target, arguments = config["_target_"], tuple(str(name) for name in config if name not in _HYDRAS)
-        found += [f"{key}_target_: {told}"] if (told := _absent(target)) else []
-        found += [f"{key}{told}" for told in _refused(target, arguments)]
+        if told := _absent(target) or _foreign(key.partition(".")[0], target):
+            found.append(f"{key}_target_: {told}")
+        else:
+            found += [f"{key}{told}" for told in _refused(target, arguments)]
     return found + _space_mistakes(section)
+
+
+def _foreign(part: str, target: str) -> str:
+    """Return that `target` is none of what this part of a file may build, or nothing."""
+    homes = HOMES.get(part, ())
+    if not homes or any(target.startswith(f"{home}.") for home in homes):
+        return ""
+    own = "; put a feature of your own into src/mlworkflow/features.py" if part == "features" else ""
+    return f"{target} may not be built here; what is in {' or '.join(homes)} may{own}"
 
 
 def _targets(section: Any, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -23,6 +23,7 @@ from mlworkflow.measures import metrics, worth
 from mlworkflow.measures.compare import Difference, paired
 from mlworkflow.measures.intervals import intervals
 from mlworkflow.measures.metrics import Scored
+from mlworkflow.rows.reading import as_word, words
 from mlworkflow.rows.schema import Schema
 from mlworkflow.rows.split import row_ids
 
@@ -103,12 +104,14 @@ def predictions(test: pd.DataFrame, scored: Scored, classes: Sequence[Any]) -> p
     return table.assign(**{f"probability_{name}": said[:, code] for code, name in enumerate(names)})
 
 
-def shares(test: pd.DataFrame, slices: Sequence[SliceShare]) -> dict[str, dict[str, float]]:
-    """Return {column: {value: share of the test rows}} for the slices that a constraint names."""
+def shares(test: pd.DataFrame, slices: Sequence[SliceShare], schema: Schema) -> dict[str, dict[str, float]]:
+    """Return {column: {value: share of the test rows}} for the slices that a constraint names, compared as words."""
     found: dict[str, dict[str, float]] = {}
     for part in slices:
-        share = float((test[part.column].astype(str) == str(part.value)).mean())
-        found.setdefault(part.column, {})[str(part.value)] = share
+        values = test[part.column]
+        if part.column == schema.target and schema.classes:
+            values = values.map(dict(enumerate(schema.classes)))
+        found.setdefault(part.column, {})[str(part.value)] = float((words(values) == as_word(part.value)).mean())
     return found
 
 
@@ -173,7 +176,7 @@ def findings(exam: Exam, weights: pd.DataFrame, bounds: dict[str, Any]) -> dict[
         "best": best.told(exam.best, scored, problem, exam.schema, seed),
         "money": money(scored, exam.others, problem, classes, seed),
         "slices": parts.to_dict("records"),
-        "shares": shares(exam.test, problem.constraints.slices),
+        "shares": shares(exam.test, problem.constraints.slices, exam.schema),
         "importance": weights.to_dict("records"),
         "calibration": _calibration(scored),
         "threshold": _with_silent_classes(exam) if classes else None,
