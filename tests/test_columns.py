@@ -33,6 +33,7 @@ def made(name: str, **arguments: object) -> dict:
         ),
         ({"data": {"dates": {"a": "dd/mm/yyyy"}}}, "data.dates: 'dd/mm/yyyy' is no way to write the dates of 'a'"),
         ({"data": {"dates": {"a": "%d/%Q"}}}, "data.dates: '%d/%Q' is no way to write the dates of 'a'"),
+        ({"data": {"key": ["customer", "customer"]}}, "data.key names 'customer' twice"),
         # numbers
         (
             {"data": {"kinds": {"a": "text"}, "ranges": {"a": [0, 1]}}},
@@ -50,6 +51,7 @@ def made(name: str, **arguments: object) -> dict:
         # spelling
         ({"data": {"commas": ["a"]}, "prepare": {"spelling": {"a": {"x": "y"}}}}, "words are spelt, but data.commas"),
         ({"prepare": {"spelling": {"a": {"NA": "none"}}}}, "prepare.spelling.a: 'NA' means missing"),
+        ({"prepare": {"spelling": {"a": {"x": "NA"}}}}, "'x' would be the word 'NA'; put it into data.missing"),
         ({"prepare": {"spelling": {"a": {"x ": "y", "X": "z"}}}}, "'x ' and 'X' are one word but for case and spaces"),
         (
             {"prepare": {"spelling": {"a": {"x": "y", "y": "z"}}}},
@@ -85,7 +87,19 @@ def made(name: str, **arguments: object) -> dict:
         (made("DateParts", column="a", parts=["yaer"]), "features.0: DateParts: parts must be of year, "),
         (made("Elapsed", column="a"), "features.0: Elapsed: one of after (a column) and since"),
         (made("Lag", column="a", steps=0), "features.0: Lag: steps must be a whole number from 1"),
+        (made("Lag", column="a", steps=True), "features.0: Lag: steps must be a whole number from 1, but is True"),
+        (made("Bins", column="a", edges=[0, float("nan")]), "features.0: Bins: edges must be a list of numbers"),
+        (made("Log", column="a", _partial_=True), "features.0: Log takes no _partial_"),
+        (
+            made("ConfError", found=[]),
+            "features.0._target_: mlworkflow.features.ConfError is no feature; there are Bins",
+        ),
+        ({"features": made("Log", column="a")["features"] * 2}, "features.1 is there twice: it is features.0"),
         # the contract
+        (
+            {"contract": {"a": {"kind": "category", "values": []}}},
+            "contract.a.values is empty, so that no value would do",
+        ),
         ({"contract": {"a": {"kind": "number", "low": "x"}}}, "contract.a.low must be a number, not 'x'"),
         (
             {"contract": {"a": {"kind": "number", "low": 2, "high": 1}}},

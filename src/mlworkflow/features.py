@@ -170,7 +170,8 @@ class Bins:
 
     def __post_init__(self) -> None:
         """Demand numbers that rise: a search in others finds no place."""
-        if not (is_list(self.edges) and self.edges and all(isinstance(edge, int | float) for edge in self.edges)):
+        numbers = is_list(self.edges) and all(isinstance(edge, int | float) for edge in self.edges)
+        if not (numbers and self.edges and np.isfinite(self.edges).all()):
             raise ValueError(f"edges must be a list of numbers, but are {self.edges!r}")
         if any(first >= second for first, second in pairwise(self.edges)):
             raise ValueError(f"edges must rise, but are {list(self.edges)!r}")
@@ -206,6 +207,8 @@ def config_mistakes(config: Mapping[str, Any]) -> list[str]:
     """Return why a feature cannot be built from its line, whatever the table; unknown arguments are told elsewhere."""
     made = CLASSES[config["_target_"]]
     given = {name: value for name, value in config.items() if name != "_target_"}
+    if hydras := [name for name in given if name.startswith("_")]:
+        return [f"{made.__name__} takes no {name}" for name in hydras]
     if any("${" in str(value) for value in given.values()) or set(given) - {part.name for part in fields(made)}:
         return []
     needed = [part.name for part in fields(made) if part.default is MISSING and part.default_factory is MISSING]

@@ -48,6 +48,8 @@ def column_mistakes(problem: Problem) -> list[str]:
 def _reading_mistakes(problem: Problem) -> Iterator[str]:
     """Yield the ways to read a column that another line, or its role, overrules."""
     data = problem.data
+    lists = {"key": data.key, "hidden": data.hidden, "commas": data.commas}
+    yield from (f"data.{key} names {name!r} twice" for key, names in lists.items() for name in _twice(names))
     wanted: list[tuple[str, str, Kind]] = [("kinds", name, kind) for name, kind in data.kinds.items()]
     wanted += [("dates", name, "time") for name in data.dates]
     wanted += [("commas", name, "number") for name in data.commas]
@@ -58,6 +60,10 @@ def _reading_mistakes(problem: Problem) -> Iterator[str]:
     for name, form in data.dates.items():
         if told := _no_form(form):
             yield f"data.dates: {form!r} is no way to write the dates of {name!r} ({told}); write it as in %d/%m/%Y"
+
+
+def _twice(names: list[str]) -> list[str]:
+    return [name for number, name in enumerate(names) if name in names[:number]]
 
 
 def _no_form(form: str) -> str | None:
@@ -109,6 +115,8 @@ def _spelling_mistakes(problem: Problem) -> Iterator[str]:
         for variant, word in variants.items():
             if variant.strip() in problem.data.blanks:
                 yield f"{place}: {variant!r} means missing, so it is no other spelling of {word!r}"
+            if word.strip() in problem.data.blanks:
+                yield f"{place}: {variant!r} would be the word {word!r}; put it into data.missing to make it missing"
             first, becomes = meant.setdefault(same_spelling(variant), (variant, word))
             if becomes != word:
                 yield f"{place}: {first!r} and {variant!r} are one word but for case and spaces; one means {word!r}"
@@ -149,16 +157,26 @@ def _treatment_mistakes(problem: Problem) -> Iterator[str]:
 
 def _feature_mistakes(problem: Problem) -> Iterator[str]:
     """Yield the features that cannot be built, or that read a column of which a line says that they cannot."""
-    for number, feature in enumerate(problem.features):
-        config, place = feature.config(), f"features.{number}"
-        made = features.CLASSES.get(feature.target)
+    configs = [feature.config() for feature in problem.features]
+    for number, config in enumerate(configs):
+        place, made = f"features.{number}", features.CLASSES.get(config["_target_"])
         if made is None:
-            continue  # told with every other `_target_`
+            yield from (f"{place}.{told}" for told in _no_feature(config["_target_"]))
+            continue
+        if config in configs[:number]:
+            yield f"{place} is there twice: it is features.{configs.index(config)}"
         yield from (f"{place}: {told}" for told in features.config_mistakes(config))
         named = [str(config[key]) for key in features.SOURCES if config.get(key) is not None]
         back = ("target",) if made in features.BACKWARD else ()
         yield from (f"{place}: {told}" for told in _unseen(named, problem, ("input", "time", *back)))
         yield from (f"{place}: {told}" for told in _misread(made, named, problem))
+
+
+def _no_feature(target: str) -> Iterator[str]:
+    """Yield that something of the module is no feature; what is not in it is told with every other `_target_`."""
+    module, _, name = target.rpartition(".")
+    if module == features.__name__ and hasattr(features, name):
+        yield f"_target_: {target} is no feature; there are {', '.join(made.__name__ for made in features.CLASSES.values())}"
 
 
 def _misread(made: Any, named: Iterable[str], problem: Problem) -> Iterator[str]:

@@ -209,7 +209,9 @@ def limit_mistakes(rules: Mapping[str, ColumnRule]) -> list[str]:
         found += [f"{name}.{end} {told}, not {ends[end]!r}" for end in bad]
         if None not in read_ends.values() and read_ends["low"] > read_ends["high"]:
             found.append(f"{name} must go from low to high, but goes from {rule.low!r} to {rule.high!r}")
-        if rule.values is not None and rule.kind == "time":
+        if rule.values == []:
+            found.append(f"{name}.values is empty, so that no value would do; leave it out")
+        elif rule.values is not None and rule.kind == "time":
             found.append(f"{name}.values is not for the kind time; low and high are")
         elif rule.kind == "number":
             odd = [value for value in rule.values or [] if _limit(value, "number") is None]
