@@ -35,7 +35,7 @@ COST = {"unit": "EUR", "outcomes": {"yes": {"yes": 1, "no": -1}, "no": {"yes": -
         ({"source": {"encoding": "utf-99"}}, "source.encoding: 'utf-99' is none that Python knows"),
         ({"source": {"sheet": "a"}}, "source.sheet is for Excel, but the path is 'customers.csv'"),
         (
-            {**CLUSTERS, "metrics": {"primary": "stability"}},
+            {**CLUSTERS, "data": {"target": None, "positive": None}, "metrics": {"primary": "stability", "also": []}},
             "metrics.primary: stability has no value for a model alone",
         ),
         ({"data": {"target": None}}, "data.target is missing"),

@@ -176,7 +176,8 @@ def _no_feature(target: str) -> Iterator[str]:
     """Yield that something of the module is no feature; what is not in it is told with every other `_target_`."""
     module, _, name = target.rpartition(".")
     if module == features.__name__ and hasattr(features, name):
-        yield f"_target_: {target} is no feature; there are {', '.join(made.__name__ for made in features.CLASSES.values())}"
+        known = ", ".join(made.__name__ for made in features.CLASSES.values())
+        yield f"_target_: {target} is no feature; there are {known}"
 
 
 def _misread(made: Any, named: Iterable[str], problem: Problem) -> Iterator[str]:

@@ -76,9 +76,24 @@ def _space_mistakes(section: dict[str, Any]) -> list[str]:
         if isinstance(estimator, dict) and isinstance(parameters, dict) and "_target_" in estimator:
             refused = _refused(str(estimator["_target_"]), tuple(map(str, parameters)))
             found += [f"space.{kind}.{told}" for told in refused]
+            found += [
+                f"space.{kind}.{name} {told}" for name in parameters for told in _range_mistakes(parameters[name])
+            ]
         elif parameters and estimator is None:
             found.append(f"space.{kind} has parameters, but there is no estimator for {kind}")
     return found
+
+
+def _range_mistakes(distribution: Any) -> list[str]:
+    """Return why a range of a search space holds no value."""
+    ends: list[Any] = [distribution.get(end) for end in ("low", "high")] if isinstance(distribution, dict) else []
+    if not ends or not all(isinstance(end, int | float) for end in ends):
+        return []
+    low, high = ends
+    found = [f"must go from low to high, but goes from {low} to {high}"] if low > high else []
+    return found + (
+        [f"is logarithmic, so low must be above 0, but is {low}"] if distribution.get("log") and low <= 0 else []
+    )
 
 
 @lru_cache

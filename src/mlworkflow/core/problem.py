@@ -194,8 +194,8 @@ class Problem(Strict):
     """One question, one file in conf/problem/."""
 
     name: str
-    question: str
-    asked_by: str
+    question: Annotated[str, Field(min_length=1)]
+    asked_by: Annotated[str, Field(min_length=1)]
     task: Task
     source: Target
     snapshot: str  # the file whose change means new data; DVC watches it
