@@ -182,6 +182,7 @@ def said(shop) -> str:
 @pytest.mark.xdist_group("new")
 def test_one_command_makes_a_versioned_problem_and_a_second_refuses(shop, said):
     assert "$ dvc add data/source/shop.csv" in said
+    assert "Next:\n  edit question, asked_by and rights in conf/problem/shop.yaml\n  git add " in said
     assert "dvc exp run -S problem=shop" in said
     assert {line[3:] for line in changes(shop).splitlines()} >= {
         "conf/problem/shop.yaml",

@@ -18,6 +18,7 @@ import yaml
 
 from mlworkflow.core import io
 from mlworkflow.core.errors import UnreadableError, UnwritableError
+from mlworkflow.stages import __main__ as stages
 from tests.conftest import ROOT, environment, run
 
 pytestmark = pytest.mark.xdist_group("robust")
@@ -131,6 +132,16 @@ def test_a_damaged_or_missing_file_is_named_with_what_to_type(tmp_path, content,
         path.write_text(content)
     with pytest.raises(UnreadableError, match=f"{words}.*dvc repro"):
         io.read_json(path)
+
+
+def test_a_stage_that_the_user_stops_says_so_in_a_line(monkeypatch, capsys):
+    def stop(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, "run", stop)
+    monkeypatch.setattr(sys, "argv", ["stages", "tune"])
+    assert stages.main() == 130
+    assert capsys.readouterr().err == "tune: stopped, nothing is half-written; `dvc repro` goes on from here.\n"
 
 
 def test_a_damaged_cache_file_is_made_again(project):

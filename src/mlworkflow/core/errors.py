@@ -73,6 +73,16 @@ class UnwritableError(ProjectError):
         )
 
 
+class SuffixError(ProjectError):
+    """A table is to be written to a file whose suffix says no way to write one; nothing was written."""
+
+    def __init__(self, path: object, suffixes: Iterable[str]) -> None:
+        super().__init__(
+            f"{path} must be writable as a table, but its suffix is none of {', '.join(suffixes)}. "
+            "Name a file with one of these; nothing was written."
+        )
+
+
 class UndeclaredParamError(ProjectError):
     """A stage reads a parameter that dvc.yaml does not declare for it."""
 

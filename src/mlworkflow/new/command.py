@@ -137,6 +137,7 @@ def _next(name: str, snapshot: str) -> str:
         f"Written: {file.as_posix()}",
         f"         {snapshot}, kept by DVC; Git keeps its .dvc file",
         "Next:",
+        f"  edit question, asked_by and rights in {file.as_posix()}",
         f"  git add {file.as_posix()} {snapshot}.dvc {ignored}",
         f"  dvc exp run -S problem={name}",
         "  mlworkflow summary",

@@ -63,13 +63,15 @@ def spelt(found: pd.Series, variants: Mapping[str, str]) -> pd.Series:
 
     if not variants:
         return found
-    known = {_same(word): word for word in variants.values()} | {_same(old): new for old, new in variants.items()}
+    known = {same_spelling(word): word for word in variants.values()} | {
+        same_spelling(old): new for old, new in variants.items()
+    }
     codes, uniques = pd.factorize(found)
-    mended = np.array([*(known.get(_same(word), word) for word in uniques), None], dtype="object")
+    mended = np.array([*(known.get(same_spelling(word), word) for word in uniques), None], dtype="object")
     return pd.Series(mended[codes], index=found.index, dtype="str")
 
 
-def _same(word: str) -> str:
+def same_spelling(word: str) -> str:
     """Return what two spellings of one word share."""
     return " ".join(word.casefold().split())
 
