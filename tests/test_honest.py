@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import run
+from tests.conftest import run_stages
 
 PROBLEM = """
 name: known
@@ -24,20 +23,13 @@ metrics: {{primary: roc_auc, also: [accuracy], least_gain: 0.02}}
 stopping: {{trials: 4}}
 rights: {{licence: none, source: drawn at random, personal_data: false}}
 """
-ALL = """
-import yaml
-from mlworkflow.stages import __main__ as stages
-for name in yaml.safe_load(open("dvc.yaml"))["stages"]:
-    stages.run(name)
-"""
 
 
 def decision(root: Path, table: pd.DataFrame, model: str) -> dict:
-    """Return the decision on `table`, every stage run in one process."""
+    """Return the decision on `table`."""
     table.to_csv(root / "known.csv", index=False)
     (root / "conf/problem/known.yaml").write_text(f"# The truth is known.{PROBLEM.format()}", encoding="utf-8")
-    run(root, "mlworkflow", "compose", "problem=known", f"model={model}")
-    run(root, sys.executable, "-c", ALL)
+    run_stages(root, "problem=known", f"model={model}", until="decide")
     return json.loads((root / "metrics/decision.json").read_text(encoding="utf-8"))
 
 
@@ -50,14 +42,14 @@ def drawn(rows: int, signal: float) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("model", ["linear", "xgboost"])
-def test_on_pure_noise_the_verdict_is_no_better_than_the_baseline(clone, model):
-    told = decision(clone, drawn(800, signal=0.0), model)
+def test_on_pure_noise_the_verdict_is_no_better_than_the_baseline(workspace, model):
+    told = decision(workspace, drawn(800, signal=0.0), model)
     assert told["verdict"] == "no better than the baseline"
     assert told["good_enough"] is False
 
 
-def test_a_planted_gain_over_the_linear_baseline_is_better(clone):
-    told = decision(clone, drawn(1500, signal=1.5), "xgboost")
+def test_a_planted_gain_over_the_linear_baseline_is_better(workspace):
+    told = decision(workspace, drawn(1500, signal=1.5), "xgboost")
     assert told["verdict"] == "better than the baseline"
     assert told["simplest_adequate"] == "xgboost"
     assert told["gain_low"] > 0
