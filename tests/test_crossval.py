@@ -16,7 +16,6 @@ from mlworkflow.stages.train import learning_curve
 from tests.test_baselines import problem_of
 from tests.test_models import SHELF, table
 
-
 SMALL_FOREST = {"n_estimators": 30}
 
 
