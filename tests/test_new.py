@@ -17,7 +17,7 @@ from mlworkflow.core.problem import Origin, Problem
 from mlworkflow.new.asked import Asked
 from mlworkflow.new.make import make
 from mlworkflow.origins.snapshots import Snapshot
-from tests.conftest import copy_project, run
+from tests.conftest import copy_project, mlworkflow, run
 
 SNAPSHOT = Snapshot(
     "data/source/shop.csv",
@@ -148,27 +148,25 @@ def shop(tmp_path_factory) -> Path:
 
 
 def new(root: Path, *words: str, code: int | None = 0) -> str:
-    return run(root, "mlworkflow", "new", "shop", "--data", "orders.csv", "--target", "returned", *words, code=code)
+    return mlworkflow(root, "new", "shop", "--data", "orders.csv", "--target", "returned", *words, code=code)
 
 
 def changes(root: Path) -> str:
     return run(root, "git", "status", "--porcelain", "--untracked-files=all")
 
 
-@pytest.mark.xdist_group("new")
 def test_a_dry_run_and_a_wrong_name_write_nothing(shop):
     before = changes(shop)
     assert "Nothing was written" in new(shop, "--dry-run")
     assert "did you mean 'refund'" in new(shop, "--drop", "refunds", code=1)
-    assert "needs a name of its own" in run(shop, "mlworkflow", "new", "My Shop", "--data", "orders.csv", code=1)
+    assert "needs a name of its own" in mlworkflow(shop, "new", "My Shop", "--data", "orders.csv", code=1)
     assert changes(shop) == before
 
 
-@pytest.mark.xdist_group("new")
 def test_what_hydra_cannot_compose_is_refused_and_nothing_is_written(shop):
     orders().rename(columns={"returned": "${returned}"}).to_csv(shop / "odd.csv", index=False)
     before = changes(shop)
-    said = run(shop, "mlworkflow", "new", "odd", "--data", "odd.csv", "--target", "${returned}", code=1)
+    said = mlworkflow(shop, "new", "odd", "--data", "odd.csv", "--target", "${returned}", code=1)
     assert "returned" in said
     assert changes(shop) == before
 
@@ -179,7 +177,6 @@ def said(shop) -> str:
     return new(shop, "--drop", "refund")
 
 
-@pytest.mark.xdist_group("new")
 def test_one_command_makes_a_versioned_problem_and_a_second_refuses(shop, said):
     assert "$ dvc add data/source/shop.csv" in said
     assert "Next:\n  edit question, asked_by and rights in conf/problem/shop.yaml\n  git add " in said
@@ -189,11 +186,10 @@ def test_one_command_makes_a_versioned_problem_and_a_second_refuses(shop, said):
         "data/source/shop.csv.dvc",
         "data/source/.gitignore",
     }
-    run(shop, "mlworkflow", "compose", "problem=shop")
+    mlworkflow(shop, "compose", "problem=shop")
     assert "is taken by conf/problem/shop.yaml" in new(shop, code=1)
 
 
-@pytest.mark.xdist_group("new")
 @pytest.mark.usefixtures("said")
 def test_force_says_what_it_replaces_and_a_failure_brings_it_back(shop):
     kept = {path: path.read_bytes() for path in (shop / "conf/problem/shop.yaml", shop / "data/source/shop.csv")}
