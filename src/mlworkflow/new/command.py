@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ConfError, ProjectError
 from mlworkflow.new.asked import Asked
 from mlworkflow.new.make import make, short_address
-from mlworkflow.origins import snapshots
+from mlworkflow.origins import snapshots, undoing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,23 +57,28 @@ def new(
         NewProblemError: the name is taken, or is no name.
         ProjectError: the source gives no table, or no problem can be made of it; nothing was written.
     """
+    _demand_name(asked.name)
+    if not dry_run:
+        undoing.put_back(asked.name, say)
     there = _files(asked.name)
-    _demand_name(asked.name, there, force or dry_run)
+    if there and not (force or dry_run):
+        names = ", ".join(map(str, there))
+        raise NewProblemError(asked.name, f"is taken by {names}", "Choose another, or add --force to replace these.")
     told: list[str] = []
     file = file_of("problem", asked.name)
 
     def look(snapshot: Snapshot) -> None:
-        text, words = _tried(snapshot, asked)
+        text, words = _tried(snapshot, asked, say)
         told.append(words)
         if not dry_run:
             io.write_text(text, file)
             _demand_composes(asked.name)
 
-    with tempfile.TemporaryDirectory() as folder, _as_before_on_failure(file):
+    with tempfile.TemporaryDirectory() as folder:
         for path in there if force and not dry_run else []:
             say(f"Replaces {path}.")
         trial = Path(folder) if dry_run else None
-        snapshot = snapshots.take(address, asked.name, say=say, here=here, look=look, trial=trial, **how)
+        snapshot = snapshots.take(address, asked.name, say=say, here=here, look=look, beside=[file], trial=trial, **how)
     say("\n".join(told))
     say(_if_meant(asked.name, there, force) if dry_run else _next(asked.name, snapshot.path))
 
@@ -85,18 +89,15 @@ def _files(name: str) -> list[Path]:
     return [path for path in (file_of("problem", name), *kept) if path.is_file()]
 
 
-def _demand_name(name: str, there: list[Path], force: bool) -> None:
+def _demand_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise NewProblemError(name, "is none", "Use small letters, digits and _, such as churn_2024.")
-    if there and not force:
-        names = ", ".join(map(str, there))
-        raise NewProblemError(name, f"is taken by {names}", "Choose another, or add --force to replace these.")
 
 
-def _tried(snapshot: Snapshot, asked: Asked) -> tuple[str, str]:
+def _tried(snapshot: Snapshot, asked: Asked, say: Say) -> tuple[str, str]:
     """Return the text of the problem's file, and what is told, after the table was looked at."""
     table, more = _table(snapshot.source)
-    made = make(table, snapshot, asked)
+    made = make(table, snapshot, asked, say)
     head = f"{asked.name}: {len(table):,} rows, {table.shape[1]} columns of {short_address(snapshot.origin.address)}"
     only = f"\n(the first {len(table):,} rows were looked at; there are more)" if more else ""
     return made.text, f"{head}{only}\n\n{made.told}\n"
@@ -147,17 +148,3 @@ def _next(name: str, snapshot: str) -> str:
         "  mlworkflow summary",
     ]
     return "\n".join(lines)
-
-
-@contextmanager
-def _as_before_on_failure(file: Path) -> Iterator[None]:
-    """Leave the file as it was when the block fails, however it does."""
-    before = file.read_bytes() if file.is_file() else None
-    try:
-        yield
-    except BaseException:
-        if before is None:
-            file.unlink(missing_ok=True)
-        else:
-            io.write_bytes(before, file)
-        raise
