@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 from mlworkflow.core.errors import nearest
@@ -10,9 +12,12 @@ from mlworkflow.new.look import Evidence, named, one_spelling
 from mlworkflow.new.measures import decide_metrics, decide_model, decide_split
 from mlworkflow.new.roles import decide_reading, decide_roles
 from mlworkflow.new.task import decide_positive, decide_task
+from mlworkflow.rows.schema import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
+
+UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)?")  # what a file's reader calls a column without a name
 
 
 def propose(table: pd.DataFrame, columns: list[Evidence], asked: Asked) -> Proposal:
@@ -76,16 +81,34 @@ def _doubts(made: Proposal, columns: list[Evidence], asked: Asked) -> list[str]:
     if ordered and not asked.time:
         found.append(
             f"the rows are in the order of {ordered[0]!r}: if the model is to tell the future, add "
-            f"--time {ordered[0]}; validation by rows drawn at random flatters then"
+            f"--time {shlex.quote(ordered[0])}; validation by rows drawn at random flatters then"
         )
     for column in columns:
         if column.others:
             found.append(
                 f"the dates of {column.name!r} can be read as {column.dates} or as {' or '.join(column.others)}"
             )
+    unnamed = [c for c in inputs if UNNAMED.fullmatch(c.name)]
     found += [
-        f"{c.name!r} has a value of its own in each row: if it is a key, add --key {c.name}"
+        f"{c.name!r} has a value of its own in each row: if it is a key, add --key {shlex.quote(c.name)}"
         for c in inputs
-        if c.unique and c.kind == "number" and c.whole
+        if c.unique and c.kind == "number" and c.whole and not c.huge and c not in unnamed
     ]
-    return found
+    found += [
+        f"{c.huge:,} values of {c.name!r} are beyond {LARGEST:.1e}, with which no model computes: they count as missing"
+        for c in inputs
+        if c.huge
+    ]
+    return found + _without_names([c.name for c in unnamed])
+
+
+def _without_names(names: list[str]) -> list[str]:
+    if not names:
+        return []
+    what, stand, it = ("a column", "stands", "it") if len(names) == 1 else ("columns", "stand", "them")
+    shown = few([repr(name) for name in names])
+    drop = f" {' '.join(map(shlex.quote, names))}" if len(names) <= 3 else ""
+    return [
+        f"{shown} {stand} for {what} without a name, by the place from 0: name {it} in the source, or leave {it} out "
+        f"by --drop{drop}"
+    ]
