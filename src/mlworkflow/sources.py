@@ -31,7 +31,7 @@ def bundled(name: str) -> pd.DataFrame:
     if name not in TARGETS:
         raise TableError(
             f"the bundled table {name!r}",
-            [f"there is none of this name{nearest(name, TARGETS)}; there are {', '.join(TARGETS)}"],
+            [f"there are {', '.join(TARGETS)}, and none of this name{nearest(name, TARGETS)}"],
             "Mend problem.source.name.",
         )
     from sklearn import datasets
@@ -81,5 +81,5 @@ def file(
         raise ConfError([f"problem.source.{told}" for told in found], "Mend problem.source.")
     for batch in tables.batches(Path(path), delimiter=delimiter, encoding=encoding, quote=quote, sheet=sheet):
         if batch.empty:
-            raise UnreadableError(path, "it has a header, but no rows", "Put rows into it.")
+            raise UnreadableError(path, "it has a header and no rows", "Put rows into it.")
         yield batch
