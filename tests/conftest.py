@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import io
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from mlworkflow.stages.__main__ import FIXED
@@ -14,8 +20,13 @@ os.environ.update(FIXED)  # before NumPy is imported: tests compute as the stage
 
 import pandas as pd
 import pytest
+import yaml
 
+from mlworkflow import cli
+from mlworkflow.checking import wiring
+from mlworkflow.config import conf
 from mlworkflow.core.problem import Problem
+from mlworkflow.stages import __main__ as stages
 
 QUESTION = {
     "name": "churn",
@@ -76,6 +87,30 @@ def run(root: Path, *command: str, code: int | None = 0, **changes: str) -> str:
     return said
 
 
+def mlworkflow(root: Path, *words: str, code: int | None = 0) -> str:
+    """Run a command of mlworkflow as `run` does, but in this process, which has the libraries at hand."""
+    said = io.StringIO()
+    with contextlib.chdir(root), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        found = cli.main(words)
+    right = found != 0 if code is None else found == code
+    assert right, f"mlworkflow {' '.join(words)} ended with {found}:\n{said.getvalue()}"
+    return said.getvalue()
+
+
+def run_stages(root: Path, *overrides: str, until: str | None = None) -> None:
+    """Compose the choices and run the stages of dvc.yaml one after the other in this process, as DVC would each alone.
+
+    After each stage the files are there that DVC would ask for.
+    """
+    with contextlib.chdir(root):
+        conf.write_params(overrides)
+        for name, spec in yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
+            stages.run(name)
+            assert [path for path in wiring.outputs(spec) if not Path(path).exists()] == []
+            if name == until:
+                return
+
+
 def copy_project(folder: Path) -> Path:
     """Return a Git repository in `folder` with the project's files as they stand, committed, as a fresh clone."""
     listed = subprocess.run(
@@ -97,14 +132,59 @@ def copy_project(folder: Path) -> Path:
 
 
 @pytest.fixture
+def workspace(tmp_path) -> Path:
+    """A folder with what the stages read of a clone, in which nothing has run: neither Git nor DVC knows it."""
+    for name in ("conf", "plugins", "data/production"):
+        shutil.copytree(ROOT / name, tmp_path / "workspace" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "dvc.yaml", tmp_path / "workspace")
+    return tmp_path / "workspace"
+
+
+@pytest.fixture
 def clone(tmp_path) -> Path:
     """A fresh clone in which nothing has run."""
     return copy_project(tmp_path / "clone")
 
 
+def kill_in_first_of(root: Path, waiting: set[str]) -> None:
+    """Run `dvc repro`, and kill it with all its children soon after it starts a stage that was not yet killed."""
+    process = subprocess.Popen(
+        ["dvc", "repro"], cwd=root, env=environment(root), stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if (found := re.search(r"Running stage '(\w+)'", line)) and found[1] in waiting:
+            waiting.remove(found[1])
+            time.sleep(0.4)
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+    process.stdout.close()
+    process.wait()
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory) -> Path:
-    """A fresh clone after `dvc repro`; tests that use it leave it as they found it."""
-    root = copy_project(tmp_path_factory.mktemp("project"))
-    run(root, "dvc", "repro")
-    return root
+    """A clone in which the workflow was killed in each stage, then brought to its end by `dvc repro`.
+
+    Tests that use it leave it as they found it. The workflow runs once for all workers, and each takes a copy.
+    """
+    here = tmp_path_factory.getbasetemp()
+    shared = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "ran").exists():
+            root = copy_project(tmp_path_factory.mktemp("running"))
+            (root / "dvc.lock").unlink()  # else stages whose outputs are all in Git have nothing to do
+            waiting = set(yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
+            for _ in range(len(waiting)):
+                kill_in_first_of(root, waiting)
+            assert waiting == set()
+            run(root, "dvc", "repro")
+            root.rename(shared / "ran")
+    return Path(shutil.copytree(shared / "ran", here / "project", symlinks=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with slow tests first, so that no worker waits at the end for a long file of another."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from mlworkflow.core.errors import TableError
+from mlworkflow.core.params import Rung
 from mlworkflow.core.problem import Problem
 from mlworkflow.learning.baselines import SIMPLEST_FIRST, existing, ladder
 from mlworkflow.learning.crossval import fit, predict, rows_of
 from mlworkflow.measures.metrics import METRICS, score
 from mlworkflow.rows.schema import Column, Schema
-from mlworkflow.stages.baseline import as_metrics, climb
+from mlworkflow.stages.baseline import as_metrics, climb, demand_rows
 from tests.conftest import make_problem
 from tests.test_models import table
 
@@ -115,3 +119,14 @@ def test_a_week_of_daily_rows_has_no_hour():
     rows = rows_of(days, schema, "regression")
     said = predict(fit(ladder(problem, schema, 0)["seasonal"], rows), rows)
     np.testing.assert_allclose(said.labels, days["y"])
+
+
+def test_more_groups_than_rows_to_fit_on_are_refused():
+    demand_rows(41, clusters=40)
+    demand_rows(3, clusters=None)
+    with pytest.raises(TableError, match=r"40 groups are asked for \(clusters\), but a fold is fitted on 40 rows"):
+        demand_rows(40, clusters=40)
+
+
+def test_a_model_may_be_each_rung_of_the_ladder():
+    assert get_args(Rung) == SIMPLEST_FIRST

@@ -54,8 +54,15 @@ def test_a_source_that_cannot_be_built_is_a_mistake_in_conf(problem):
 
 
 def test_every_reason_is_told_at_once(table, problem):
-    made = make_problem(data={"target": "lefft", "hidden": ["plam"], "group": "house"})
+    made = make_problem(
+        data={"target": "lefft", "hidden": ["plam"], "group": "house"},
+        prepare={"spelling": {"agge": {"a": "b"}}, "outliers": {"aage": "clip"}},
+        constraints={"slices": [{"column": "town", "value": "Bern", "smallest_share": 0.1}]},
+    )
     found = "; ".join(mistakes(table.head(3), made))
+    assert "the column 'agge' is not there, did you mean 'age'?" in found
+    assert "the column 'aage' is not there, did you mean 'age'?" in found
+    assert "the column 'town' is not there" in found
     assert "the column 'lefft' is not there, did you mean 'left'?" in found
     assert "the column 'plam' is not there, did you mean 'plan'?" in found
     assert "the column 'house' is not there" in found

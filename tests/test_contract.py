@@ -13,7 +13,7 @@ from mlworkflow.new.rules import rules_for
 from mlworkflow.preparing.contract import Contract, ContractError
 from mlworkflow.preparing.newrows import check_file
 from mlworkflow.stages.collect import collect
-from tests.conftest import ROOT, make_problem, run
+from tests.conftest import ROOT, make_problem, mlworkflow, run
 
 RULES = {
     "customer": {"kind": "category", "unique": True, "missing": False},
@@ -133,12 +133,12 @@ def test_check_tells_violations_of_a_file_and_lets_wider_rows_pass(tmp_path, mon
         check_file(tmp_path / "bad.csv")
 
 
-def test_the_command_checks_a_file_by_the_contract_of_a_named_problem(clone):
+def test_the_command_checks_a_file_by_the_contract_of_a_named_problem(workspace):
     rule = "contract: {alcohol: {kind: number, low: 0, high: 100}}\n"
-    with (clone / "conf/problem/wine.yaml").open("a", encoding="utf-8") as file:
+    with (workspace / "conf/problem/wine.yaml").open("a", encoding="utf-8") as file:
         file.write(rule)
-    (clone / "rows.csv").write_text("alcohol\n13\nstrong\n", encoding="utf-8")
-    said = run(clone, sys.executable, "-m", "mlworkflow.cli", "check", "rows.csv", "--problem", "wine", code=1)
+    (workspace / "rows.csv").write_text("alcohol\n13\nstrong\n", encoding="utf-8")
+    said = mlworkflow(workspace, "check", "rows.csv", "--problem", "wine", code=1)
     assert "'alcohol' must be a number, but 1 row breaks this: row 2 has 'strong'" in said
     assert "Traceback" not in said
 

@@ -16,6 +16,8 @@ from mlworkflow.stages.train import learning_curve
 from tests.test_baselines import problem_of
 from tests.test_models import SHELF, table
 
+SMALL_FOREST = {"n_estimators": 30}
+
 
 def parts_of(task: str, made):
     problem = problem_of(task)
@@ -28,7 +30,7 @@ def test_no_row_is_scored_by_a_pipeline_that_was_fitted_on_it():
     made, schema = table("binary", rows=300)
     made["y"] = np.random.default_rng(1).integers(0, 2, 300)
     rows = rows_of(made, schema, "binary")
-    pipe = models.pipeline(SHELF["random_forest"], schema, "binary")
+    pipe = models.pipeline(SHELF["random_forest"], schema, "binary", SMALL_FOREST)
     parts = parts_of("binary", made)
     scored = pool(check_folds(pipe, rows, parts), parts)
     assert 0.35 < (scored.labels == scored.truth).mean() < 0.65
@@ -59,7 +61,8 @@ def test_the_threshold_follows_the_costs():
 def test_a_learning_curve_ends_with_all_rows_and_shows_overfitting():
     made, schema = table("binary", rows=300)
     made["y"] = np.random.default_rng(1).integers(0, 2, 300)
-    rows, pipe = rows_of(made, schema, "binary"), models.pipeline(SHELF["random_forest"], schema, "binary")
+    rows = rows_of(made, schema, "binary")
+    pipe = models.pipeline(SHELF["random_forest"], schema, "binary", SMALL_FOREST)
     told = learning_curve(pipe, rows, parts_of("binary", made), "roc_auc", seed=0)
     assert told["rows"].iloc[-1] == 200
     assert told["train"].iloc[-1] - told["cross_validated"].iloc[-1] > 0.3

@@ -145,7 +145,7 @@ def faults() -> dict[str, Fault]:
         "fewer of a class later": Fault(
             clean.assign(left=np.where(draw.random(ROWS) < order / ROWS, clean["left"], "no"), t=times),
             "medium left",
-            "of the earlier but",
+            "of the earliest 50% of the rows but",
             times="t",
         ),
         "a leak of a value": Fault(x(np.exp(sold / 50), value), "high x", "rank correlation", "regression"),
@@ -290,3 +290,14 @@ def test_the_worst_comes_first_and_many_of_a_kind_are_told_together() -> None:
 def test_missing_values_tell_nothing_of_a_single_class() -> None:
     table = people().assign(left="yes", noise=lambda rows: rows["noise"].mask(rows["noise"] > 1))
     assert "'noise' is missing in 17% of the training rows." in [one.what for one in found(table)]
+
+
+@pytest.mark.parametrize("by_time", [False, True])
+def test_validation_by_time_is_advised_only_where_it_is_not_done(by_time: bool) -> None:
+    late = np.arange(ROWS) > ROWS / 2
+    table = people().assign(t=pd.date_range("2024-01-01", periods=ROWS, freq="h"), x=np.where(late, 5.0, 0.0))
+    table["left"] = np.where(late & (np.arange(ROWS) % 4 > 0), "yes", table["left"])
+    schema = schema_of(table, "binary", "left", t="time")
+    told = {one.kind: one.what for one in explore.explore(table, coded(table, schema), schema, by_time=by_time)}
+    assert {"drift", "label_shift"} <= set(told)
+    assert [("alidate by time" in told[kind]) for kind in ("drift", "label_shift")] == [not by_time] * 2

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import run
+from tests.conftest import run_stages
 
 PROBLEM = """
 name: known
@@ -24,20 +23,14 @@ metrics: {{primary: roc_auc, also: [accuracy], least_gain: 0.02}}
 stopping: {{trials: 4}}
 rights: {{licence: none, source: drawn at random, personal_data: false}}
 """
-ALL = """
-import yaml
-from mlworkflow.stages import __main__ as stages
-for name in yaml.safe_load(open("dvc.yaml"))["stages"]:
-    stages.run(name)
-"""
+FEWER_STEPS = ["model.classification.n_estimators=100", "model.classification.learning_rate=0.1"]  # but larger ones
 
 
-def decision(root: Path, table: pd.DataFrame, model: str) -> dict:
-    """Return the decision on `table`, every stage run in one process."""
+def decision(root: Path, table: pd.DataFrame, *choices: str) -> dict:
+    """Return the decision on `table`."""
     table.to_csv(root / "known.csv", index=False)
     (root / "conf/problem/known.yaml").write_text(f"# The truth is known.{PROBLEM.format()}", encoding="utf-8")
-    run(root, "mlworkflow", "compose", "problem=known", f"model={model}")
-    run(root, sys.executable, "-c", ALL)
+    run_stages(root, "problem=known", *choices, until="decide")
     return json.loads((root / "metrics/decision.json").read_text(encoding="utf-8"))
 
 
@@ -49,15 +42,15 @@ def drawn(rows: int, signal: float) -> pd.DataFrame:
     return table.assign(y=(truth > 0).astype(int))
 
 
-@pytest.mark.parametrize("model", ["linear", "xgboost"])
-def test_on_pure_noise_the_verdict_is_no_better_than_the_baseline(clone, model):
-    told = decision(clone, drawn(800, signal=0.0), model)
+@pytest.mark.parametrize("choices", [["model=linear"], ["model=xgboost", *FEWER_STEPS]], ids=["linear", "xgboost"])
+def test_on_pure_noise_the_verdict_is_no_better_than_the_baseline(workspace, choices):
+    told = decision(workspace, drawn(800, signal=0.0), *choices)
     assert told["verdict"] == "no better than the baseline"
     assert told["good_enough"] is False
 
 
-def test_a_planted_gain_over_the_linear_baseline_is_better(clone):
-    told = decision(clone, drawn(1500, signal=1.5), "xgboost")
+def test_a_planted_gain_over_the_linear_baseline_is_better(workspace):
+    told = decision(workspace, drawn(1500, signal=1.5), "model=xgboost", *FEWER_STEPS)
     assert told["verdict"] == "better than the baseline"
     assert told["simplest_adequate"] == "xgboost"
     assert told["gain_low"] > 0

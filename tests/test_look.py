@@ -74,6 +74,25 @@ def test_whole_numbers_and_order_are_noticed():
     assert column("2024-01-01", "2024-01-01", "2024-01-02").in_order
 
 
+def test_whole_numbers_too_long_to_stay_apart_are_names():
+    for first in (10**17, 10**30, 10**39):
+        told = column(*[str(first + number) for number in range(50)])
+        assert (told.kind, told.names, told.distinct) == ("category", True, 50)
+    assert column(*[2**62 + number for number in range(50)]).names
+
+
+def test_large_amounts_stay_numbers():
+    assert not column(*[str(number * 10**18) for number in range(50)]).names
+    assert not column(*[f"{number}.5e20" for number in range(50)]).names
+    assert not column(*[float(10**39 * number) for number in range(50)]).names
+    assert not column(*map(str, range(50))).names
+
+
+def test_numbers_that_no_model_computes_with_are_counted():
+    assert column("1e39", "1e39", "-1e40", "5").huge == 3
+    assert column("1e38", "5").huge == 0
+
+
 def test_numbers_are_read_alike_whether_words_or_numbers():
     words, numbers = column("1", "2", "2"), column(1, 2, 2)
     assert words == numbers

@@ -11,7 +11,7 @@ import pytest
 import sklearn.metrics as reference
 
 from mlworkflow.measures import metrics
-from mlworkflow.measures.metrics import METRICS, Scored, gain, metrics_for, score
+from mlworkflow.measures.metrics import METRICS, Scored, gain, metrics_for, score, without_value
 from mlworkflow.measures.stability import stability
 
 
@@ -114,6 +114,25 @@ def test_rows_without_an_answer_give_nan_and_no_warning(case: str) -> None:
     no_answer = set(values) - {"accuracy", "log_loss", "brier_score", "rmse", "mae", "mape", "median_absolute_error"}
     assert no_answer
     assert np.isnan([values[name] for name in no_answer]).all(), values
+
+
+@pytest.mark.parametrize(
+    ("name", "scored", "why"),
+    [
+        ("roc_auc", Scored(np.zeros(4, int), np.zeros(4, int), np.full((4, 2), 0.5)), "all have the class 'no'"),
+        ("roc_auc", Scored(np.arange(4) % 2, np.zeros(4, int), np.full((4, 2), 0.5)), None),
+        ("r2", Scored(np.ones(4), np.arange(4.0)), "all have the same target"),
+        ("adjusted_r2", Scored(np.arange(4.0), np.arange(4.0), columns=9), "they are too few for 9 columns"),
+        (
+            "rmse",
+            Scored(np.arange(4.0), np.full(4, np.inf)),
+            "some have a truth or a prediction that is no finite number",
+        ),
+        ("silhouette", Scored(np.eye(4), np.zeros(4, int)), "they fall into one group, or into one each"),
+    ],
+)
+def test_why_a_metric_has_no_value_is_told_in_words(name: str, scored: Scored, why: str | None) -> None:
+    assert without_value(name, scored, ["no", "yes"] if name == "roc_auc" else []) == why
 
 
 def test_one_class_still_has_an_accuracy_and_a_log_loss() -> None:

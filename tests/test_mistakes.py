@@ -28,6 +28,9 @@ SLIPS = {
         ("  primary:", "  primry:", "metrics.primry is no key here, did you mean 'primary'?"),
         ("question:", "asked: 1\nquestion:", "asked is no key here, did you mean 'asked_by'?"),
         ("task: multiclass", "task: multclass", "but is 'multclass', did you mean 'multiclass'?"),
+        ("least_gain: 0.01", "least_gain: .inf", "metrics.least_gain must be a finite number, but is inf"),
+        ("no_gain: 8", "no_gain: 0", "stopping.no_gain must be greater than or equal to 1, but is 0"),
+        ("megabytes: 20", "megabytes: 0", "constraints.largest_model_megabytes must be greater than 0, but is 0"),
         ("folds: 5", "folds: 1", "split.folds must be greater than or equal to 2, but is 1"),
         ("folds: 5", "folds: five", "split.folds must be a whole number, but is 'five'"),
         ("scheme: hash", "scheme: column", "split cannot be so: the scheme 'column' needs the name of the column"),
@@ -39,15 +42,31 @@ SLIPS = {
         ("snapshot: conf/problem/wine", "snapshot: data/wine", "data/wine.yaml is not there"),
         ("  name: wine", "  nam: wine", "source.nam is no argument of mlworkflow.sources.bundled"),
     ],
-    "problem/digits": [("model: random_forest", "model: forest", "conf/model/forest.yaml is not there")],
-    "model/linear": [("    alpha: {", "    alfa: {", "space.regression.alfa is no parameter of sklearn.linear_model")],
+    "problem/digits": [
+        ("  - override /model@_global_.model: random_forest", "  x", "defaults must be a list"),
+        (
+            "question: Which digit did a hand write in this 8 by 8 picture?",
+            "question: ''",
+            "question must have at least 1",
+        ),
+        ("model: random_forest", "model: forest", "conf/model/forest.yaml is not there"),
+    ],
+    "model/linear": [
+        ("rung: linear", "rung: linaer", "rung must be 'random', 'human', 'existing', "),
+        ("    alpha: {", "    alfa: {", "space.regression.alfa is no parameter of sklearn.linear_model"),
+    ],
     "model/kmeans": [("scaling:", "scalign:", "wants.scalign is no key here, did you mean 'scaling'?")],
     "search/random": [
         ("batch: 4", "batch: 0", "batch must be greater than or equal to 1, but is 0"),
         ("seed: $", "sed: $", "sampler.sed is no argument of optuna.samplers.RandomSampler"),
     ],
-    "monitor/default": [("psi: 0.25", "psi: much", "psi must be a number, but is 'much'")],
+    "monitor/default": [
+        ("psi: 0.25", "psi: much", "psi must be a number, but is 'much'"),
+        ("psi: 0.25", "psi: -1", "psi must be greater than 0, but is -1"),
+    ],
     "config": [
+        ("seed: 42", "seed: -1", "seed must be greater than or equal to 0, but is -1"),
+        ("seed: 42", "seed: 4294967296", "seed must be less than 4294967296"),
         ("seed:", "sead:", "sead is no key here, did you mean 'seed'?"),
         ("model: linear", "model: linaer", "conf/model/linaer.yaml is not there, did you mean 'linear'?"),
     ],
@@ -110,6 +129,12 @@ def test_a_problem_may_inherit_from_another(root):
     )
     assert file_mistakes() == []
     assert conf.compose(["problem=again"])["problem"]["split"]["folds"] == 3
+
+
+def test_a_problem_that_inherits_from_itself_is_told(root):
+    (root / "conf/problem/again.yaml").write_text("# Again\ndefaults: [again]\nname: again\n", encoding="utf-8")
+    with pytest.raises(ConfError, match=r"problem=again: a file's defaults lead back to itself"):
+        conf.compose(["problem=again"])
 
 
 # ---- one composition

@@ -10,6 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from mlworkflow.config import conf
+from mlworkflow.config.conffiles import content, inherits
 from mlworkflow.core.errors import ConfError, TableError
 from mlworkflow.core.params import Model, Space
 from mlworkflow.core.problem import Target
@@ -29,8 +30,9 @@ FAMILIES = {
 
 
 def shelf() -> dict[str, Model]:
-    """Return every model of conf/model/ as it is composed for a clustering problem, where every key is filled."""
-    names = sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml"))
+    """Return every model of conf/model/ as it is composed for a clustering problem; a portfolio is made of these."""
+    paths = sorted((ROOT / "conf/model").glob("*.yaml"))
+    names = [path.stem for path in paths if not inherits(content(path))]
     with contextlib.chdir(ROOT):
         whole = OmegaConf.create(conf.compose(["problem=iris"]))
         return {name: Model.model_validate(conf._section(whole, "model", name)) for name in names}

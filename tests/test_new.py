@@ -17,7 +17,7 @@ from mlworkflow.core.problem import Origin, Problem
 from mlworkflow.new.asked import Asked
 from mlworkflow.new.make import make
 from mlworkflow.origins.snapshots import Snapshot
-from tests.conftest import copy_project, run
+from tests.conftest import copy_project, mlworkflow, run
 
 SNAPSHOT = Snapshot(
     "data/source/shop.csv",
@@ -83,6 +83,11 @@ def test_a_table_without_rows_is_refused():
         made(orders().head(0), target="returned")
 
 
+def test_a_name_longer_than_a_key_of_yaml_is_refused_with_its_place():
+    with pytest.raises(ProjectError, match="the name of column 2 has 1,100 letters"):
+        made(orders().rename(columns={"paid": "x" * 1100}), target="returned")
+
+
 NAMES = [
     "a b",
     "a/b",
@@ -101,6 +106,9 @@ NAMES = [
     "~",
     "a\\b",
     "%",
+    "a\nb",
+    "a\r\n\tb",
+    "a\u2028b",
 ]
 
 
@@ -110,6 +118,20 @@ def test_odd_names_of_columns_work():
     table["y: 'x'"] = ["yes", "no"] * 30
     found = made(table, target="y: 'x'")
     assert set(found.problem.contract) == set(table)
+    assert list(yaml.safe_load(found.text)["contract"]) == list(table)
+    lines = found.told.split("\n")
+    assert r"  a\nb      number -> number: a number as it is" in lines
+    assert found.told.splitlines() == lines
+
+
+def test_a_large_table_is_looked_at_in_steps_that_are_told(monkeypatch):
+    said: list[str] = []
+    make(orders(), SNAPSHOT, Asked("shop", target="returned"), said.append)
+    assert said == []
+    monkeypatch.setattr("mlworkflow.new.make.MANY_VALUES", 1200)
+    make(orders(), SNAPSHOT, Asked("shop", target="returned"), said.append)
+    assert said[0] == "Looking at 6 columns of 200 rows ..."
+    assert len(said) == 3
 
 
 VALUES = st.one_of(
@@ -148,27 +170,52 @@ def shop(tmp_path_factory) -> Path:
 
 
 def new(root: Path, *words: str, code: int | None = 0) -> str:
-    return run(root, "mlworkflow", "new", "shop", "--data", "orders.csv", "--target", "returned", *words, code=code)
+    return mlworkflow(root, "new", "shop", "--data", "orders.csv", "--target", "returned", *words, code=code)
 
 
 def changes(root: Path) -> str:
     return run(root, "git", "status", "--porcelain", "--untracked-files=all")
 
 
-@pytest.mark.xdist_group("new")
 def test_a_dry_run_and_a_wrong_name_write_nothing(shop):
     before = changes(shop)
     assert "Nothing was written" in new(shop, "--dry-run")
     assert "did you mean 'refund'" in new(shop, "--drop", "refunds", code=1)
-    assert "needs a name of its own" in run(shop, "mlworkflow", "new", "My Shop", "--data", "orders.csv", code=1)
+    assert "needs a name of its own" in mlworkflow(shop, "new", "My Shop", "--data", "orders.csv", code=1)
     assert changes(shop) == before
 
 
-@pytest.mark.xdist_group("new")
+def test_a_name_of_a_column_with_a_line_break_makes_a_problem_that_composes(shop):
+    orders().rename(columns={"returned": "re\nturned", "paid": "pa\nid"}).to_csv(shop / "broken.csv", index=False)
+    mlworkflow(shop, "new", "broken", "--data", "broken.csv", "--target", "re\nturned")
+    mlworkflow(shop, "compose", "problem=broken")
+    composed = yaml.safe_load((shop / "params.yaml").read_text())["problem"]
+    assert composed["data"]["target"] == "re\nturned"
+    assert "pa\nid" in composed["contract"]
+
+
+def test_a_killed_replacement_is_undone_by_the_next_command(shop):
+    (shop / "mill.py").write_text(
+        "import os, pandas\ndef good():\n    return pandas.read_csv('orders.csv')\n"
+        "def fatal():\n    os.kill(os.getpid(), 9)\n"
+    )
+    words = ("mlworkflow", "new", "mill", "--target", "returned", "--data")
+    orders().to_csv(shop / "orders.csv", index=False)
+    run(shop, *words, "mill:good")
+    kept = {path: path.read_bytes() for path in (shop / "data/source").glob("mill*")}
+    run(shop, *words, "mill:fatal", "--force", code=-9)
+    assert not (shop / "data/source/mill.parquet").exists()
+    said = run(shop, *words, "mill:good", code=1)
+    assert "was killed before it ended; as before it are again" in said
+    assert "is taken by conf/problem/mill.yaml, data/source/mill.parquet" in said
+    assert {path: path.read_bytes() for path in (shop / "data/source").glob("mill*")} == kept
+    assert not list((shop / "data/source").glob(".mill*"))
+
+
 def test_what_hydra_cannot_compose_is_refused_and_nothing_is_written(shop):
     orders().rename(columns={"returned": "${returned}"}).to_csv(shop / "odd.csv", index=False)
     before = changes(shop)
-    said = run(shop, "mlworkflow", "new", "odd", "--data", "odd.csv", "--target", "${returned}", code=1)
+    said = mlworkflow(shop, "new", "odd", "--data", "odd.csv", "--target", "${returned}", code=1)
     assert "returned" in said
     assert changes(shop) == before
 
@@ -179,20 +226,19 @@ def said(shop) -> str:
     return new(shop, "--drop", "refund")
 
 
-@pytest.mark.xdist_group("new")
 def test_one_command_makes_a_versioned_problem_and_a_second_refuses(shop, said):
     assert "$ dvc add data/source/shop.csv" in said
+    assert "Next:\n  edit question, asked_by and rights in conf/problem/shop.yaml\n  git add " in said
     assert "dvc exp run -S problem=shop" in said
     assert {line[3:] for line in changes(shop).splitlines()} >= {
         "conf/problem/shop.yaml",
         "data/source/shop.csv.dvc",
         "data/source/.gitignore",
     }
-    run(shop, "mlworkflow", "compose", "problem=shop")
+    mlworkflow(shop, "compose", "problem=shop")
     assert "is taken by conf/problem/shop.yaml" in new(shop, code=1)
 
 
-@pytest.mark.xdist_group("new")
 @pytest.mark.usefixtures("said")
 def test_force_says_what_it_replaces_and_a_failure_brings_it_back(shop):
     kept = {path: path.read_bytes() for path in (shop / "conf/problem/shop.yaml", shop / "data/source/shop.csv")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -139,10 +140,17 @@ def test_every_path_in_dvc_yaml_is_one_of_paths_py():
 
 def test_a_problem_may_leave_out_what_has_a_default():
     """DVC stops where a declared parameter is missing: every file must have it, or conf/config.yaml has it."""
-    kept = yaml.safe_load((ROOT / "conf/config.yaml").read_text(encoding="utf-8"))["problem"]
-    there = {*kept, *(name for name, field in Problem.model_fields.items() if field.is_required())}
+    kept = yaml.safe_load((ROOT / "conf/config.yaml").read_text(encoding="utf-8"))
+    required = {f"problem.{name}" for name, field in Problem.model_fields.items() if field.is_required()}
     declared = {key for spec in STAGES.values() for key in spec.get("params", []) if isinstance(key, str)}
-    assert {key for key in declared if key.startswith("problem.")} - {f"problem.{name}" for name in there} == set()
+    there = {".".join(parts) for parts in _paths(kept)}
+    assert {key for key in declared if key.startswith("problem.")} - required - there == set()
+
+
+def _paths(section: dict) -> Iterator[tuple[str, ...]]:
+    for key, value in section.items():
+        yield (key,)
+        yield from ((key, *rest) for rest in _paths(value if isinstance(value, dict) else {}))
 
 
 def test_a_stage_runs_the_code_of_its_own_folder_though_another_is_installed(copy):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlworkflow.core import io, paths
-from mlworkflow.core.errors import DamagedBundleError, TableError, UnreadableError
+from mlworkflow.core.errors import DamagedBundleError, SuffixError, TableError, UnreadableError
 from mlworkflow.files.tables import read_rows
 from mlworkflow.serving.bundle import load
 from mlworkflow.serving.predict import predict
@@ -127,6 +127,16 @@ def test_a_missing_file_and_another_suffix_are_told(tmp_path):
         read_rows(tmp_path / "rows.csv")
     with pytest.raises(UnreadableError, match=r"none of \.csv, \.tsv"):
         read_rows(tmp_path / "rows.xls")
+
+
+def test_an_output_that_is_no_table_is_told_before_anything_is_read(tmp_path):
+    with pytest.raises(SuffixError, match=r"out\.xlsx must be writable as a table, .* none of \.csv, \.parquet"):
+        predict(tmp_path / "nowhere.csv", tmp_path / "out.xlsx")
+
+
+def test_a_suffix_in_capitals_is_the_same_suffix(tmp_path):
+    io.write_table(pd.DataFrame({"a": [1]}), tmp_path / "OUT.CSV")
+    assert (tmp_path / "OUT.CSV").read_text(encoding="utf-8") == "a\n1\n"
 
 
 def test_a_column_that_is_there_twice_is_named(tmp_path):

@@ -120,6 +120,54 @@ def test_a_class_without_training_rows_is_named(table, problem):
         prepare(held_out, make_problem(split={"scheme": "column", "column": "part"}))
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"data": {"key": [], "group": "town"}},
+            [
+                "no test rows are left: all 40 rows have the same 'town', and so are on one side",
+                "another problem.data.group",
+            ],
+        ),
+        (
+            {"split": {"scheme": "column", "column": "part"}},
+            [
+                "no test rows are left: problem.split.test is 'test', and the column 'part' has 'train' in 30 rows, "
+                "'valid' in 10 rows"
+            ],
+        ),
+        (
+            {"data": {"time": "day"}, "split": {"scheme": "time"}},
+            ["no test rows are left: all 40 rows have the same 'day'"],
+        ),
+        (
+            {"split": {"test_fraction": 0.0001}},
+            ["40 rows of 40 different 'customer' are too few for a test_fraction of 0.0001", "set a larger"],
+        ),
+        (
+            {"split": {"test_fraction": 0.9999}},
+            ["no training rows are left: 40 rows of 40 different 'customer' are too few", "set a smaller"],
+        ),
+        (
+            {"data": {"missing": ["yes", "no"]}},
+            ["no rows are left", "41 of 41 rows were dropped before: rows without a"],
+        ),
+    ],
+    ids=["group", "column", "time", "small", "large", "nothing"],
+)
+def test_an_empty_side_is_told_with_its_reason_and_what_this_run_dropped(table, changes, told):
+    made = table.assign(town="Bern", day="2024-01-31", part=["train"] * 30 + ["valid"] * 10 + ["train"])
+    with pytest.raises(TableError) as caught:
+        prepare(made, make_problem(**changes))
+    dropped = (
+        [] if "data" in changes and "missing" in changes["data"] else ["1 of 41 rows were dropped before: exact dup"]
+    )
+    for words in [*told, *dropped]:
+        assert words in str(caught.value)
+    assert "ledger" not in str(caught.value)
+
+
 def test_the_raw_table_is_left_as_it_was(table, problem):
     before = table.copy()
     prepare(table, problem)
@@ -189,9 +237,20 @@ def test_rare_categories_are_counted_among_training_rows(table):
 
 
 def test_a_column_of_the_policy_that_is_not_there_or_no_number_is_told(table):
-    made = make_problem(prepare={"outliers": {"plan": "clip"}, "spelling": {"plam": {"a": "b"}}})
-    with pytest.raises(TableError, match=r"(?s)no column 'plam', did you mean 'plan'.*'plan' must be a number"):
+    made = make_problem(
+        prepare={"outliers": {"plan": "clip"}, "spelling": {"plam": {"a": "b"}, "age": {"a": "b"}}},
+        treatments={"age": "onehot", "plam": "drop"},
+    )
+    with pytest.raises(TableError) as caught:
         prepare(table, made)
+    for told in (
+        "prepare.spelling: there is no column 'plam', did you mean 'plan'?",
+        "prepare.spelling: 'age' must be a category or text, but is a number",
+        "prepare.outliers: 'plan' must be a number, but is a category",
+        "treatments.age: onehot does not fit a column of the kind number",
+        "treatments: 'plam' is no input, did you mean 'plan'?",
+    ):
+        assert told in str(caught.value)
 
 
 def test_a_rule_that_did_nothing_is_named_once(table, problem):

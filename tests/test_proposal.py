@@ -195,6 +195,41 @@ def test_one_and_two_have_no_class_that_sounds_like_the_event(customers):
     assert "rarer" in why(made, "positive")
 
 
+def test_ids_too_long_for_a_number_are_a_key_or_names_and_nothing_contradicts_it(customers):
+    long = [str(10**30 + number) for number in range(100)]
+    made = proposed(customers.drop(columns="customer_id").assign(code=long), target="left")
+    assert made.problem["data"]["key"] == ["code"]
+    assert not any("'code'" in doubt for doubt in made.doubts)
+    made = proposed(customers.assign(shop=[word[:-1] for word in long]), target="left", categorical=["age"])
+    assert made.problem["data"]["kinds"] == {"age": "category", "shop": "category"}
+    assert "run together" in why(made, "names")
+
+
+def test_numbers_that_no_model_computes_with_are_a_doubt_and_no_key(customers):
+    made = proposed(customers.assign(amount=[f"{number + 1}e40" for number in range(100)]), target="left")
+    assert [doubt for doubt in made.doubts if "'amount'" in doubt] == [
+        "100 values of 'amount' are beyond 3.4e+38, with which no model computes: they count as missing"
+    ]
+
+
+def test_columns_without_a_name_are_told_once_each_way(customers):
+    rows = customers.assign(**{"Unnamed: 0": [str(number) for number in range(100)]})
+    told = [doubt for doubt in proposed(rows, target="left").doubts if "Unnamed" in doubt]
+    assert len(told) == 1
+    assert "stands for a column without a name" in told[0]
+    assert told[0].endswith("--drop 'Unnamed: 0'")
+    told = proposed(rows.assign(**{"Unnamed: 7": "1"}), target="left").doubts
+    assert any("'Unnamed: 0', 'Unnamed: 7' stand for columns without a name" in doubt for doubt in told)
+    assert not any("Unnamed" in doubt for doubt in proposed(rows, target="left", drop=["Unnamed: 0"]).doubts)
+
+
+def test_what_is_to_be_typed_is_quoted_as_a_shell_takes_it(customers):
+    customers = customers.rename(columns={"since": "since when"}).assign(**{"row no.": [str(n) for n in range(100)]})
+    told = " ".join(proposed(customers, target="left").doubts)
+    assert "--time 'since when';" in told
+    assert "--key 'row no.'" in told
+
+
 def test_rows_without_a_target_are_a_doubt(customers):
     customers.loc[:4, "left"] = ""
     assert any("5 rows have no 'left'" in doubt for doubt in proposed(customers, target="left").doubts)

@@ -276,10 +276,24 @@ def test_a_model_no_better_than_the_baseline_is_told_so() -> None:
     assert page.text.index("gain over baseline above noise") < page.text.index("as good as people in roc auc")
 
 
+def test_a_verdict_that_cannot_be_told_is_neither_good_nor_bad_and_says_why() -> None:
+    told = facts("binary")
+    why = "roc_auc has no value on the 7 test rows: all have the class 'no'. Collect more rows."
+    untold = {"verdict": "cannot be told", "why": why, "good_enough": False, "simplest_adequate": None}
+    untold |= dict.fromkeys(("gain", "gain_low", "gain_high"))
+    rules = {"gain_over_baseline_above_noise": None, "largest_model_megabytes": True, "least_recall": None}
+    page = Page(page_of(replace(told, decision={**told.decision, **untold, "passed": rules, "margin": {}})))
+    assert ("class", "verdict open") in page.attributes
+    assert why in page.text
+    assert "Good enough: cannot be told" in page.text
+    assert page.text.count("cannot be told") == 6  # title, head, good enough, two rules, the note below them
+    assert "1 of 3 rules kept" in page.text
+
+
 def test_a_model_that_is_itself_a_rung_is_compared_with_the_others() -> None:
     linear = replace(facts("binary"), model="linear", own_rung="linear")
     text = Page(page_of(replace(linear, decision={**linear.decision, "best_baseline": "one_column"}))).text
-    assert "linear against one column, the best baseline of another kind" in text
+    assert "linear against one column, the best baseline beside linear, the model's own rung" in text
     assert "linear · what the model is, untuned" in text
     assert "linear, the model" in text
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -18,48 +16,18 @@ import yaml
 
 from mlworkflow.core import io
 from mlworkflow.core.errors import UnreadableError, UnwritableError
-from tests.conftest import ROOT, environment, run
+from mlworkflow.stages import __main__ as stages
+from tests.conftest import environment, mlworkflow, run
 
-pytestmark = pytest.mark.xdist_group("robust")
-STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
+pytestmark = pytest.mark.slow
 SMALL = 20_000  # bytes that a process may write to one file
 
 
-def test_a_workflow_killed_in_each_stage_ends_with_the_same_bytes(clone):
-    waiting = set(STAGES)
-    (clone / "dvc.lock").unlink()  # else stages whose outputs are all in Git have nothing to do
-    for _ in STAGES:
-        kill_in_first_of(clone, waiting)
-    assert waiting == set()
-    run(clone, "dvc", "repro")
-    assert run(clone, "git", "status", "--porcelain") == ""
-
-
-def kill_in_first_of(root: Path, waiting: set[str]) -> None:
-    """Run `dvc repro`, and kill it with all its children soon after it starts a stage that was not yet killed."""
-    process = subprocess.Popen(
-        ["dvc", "repro"], cwd=root, env=environment(root), stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if (found := re.search(r"Running stage '(\w+)'", line)) and found[1] in waiting:
-            waiting.remove(found[1])
-            time.sleep(0.4)
-            os.killpg(process.pid, signal.SIGKILL)
-            break
-    process.stdout.close()
-    process.wait()
-
-
 def test_two_runs_at_once_do_not_harm_each_other(clone):
+    command = ["dvc", "repro", "featurize"]
     both = [
         subprocess.Popen(
-            ["dvc", "repro"],
-            cwd=clone,
-            env=environment(clone),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            command, cwd=clone, env=environment(clone), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         for _ in range(2)
     ]
@@ -67,7 +35,7 @@ def test_two_runs_at_once_do_not_harm_each_other(clone):
     codes = sorted(process.returncode for process in both)
     assert codes[0] == 0
     assert codes[1] == 0 or any("lock" in words for words in said)
-    run(clone, "dvc", "repro")
+    assert "up to date" in run(clone, *command)
     assert run(clone, "git", "status", "--porcelain") == ""
 
 
@@ -133,6 +101,16 @@ def test_a_damaged_or_missing_file_is_named_with_what_to_type(tmp_path, content,
         io.read_json(path)
 
 
+def test_a_stage_that_the_user_stops_says_so_in_a_line(monkeypatch, capsys):
+    def stop(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, "run", stop)
+    monkeypatch.setattr(sys, "argv", ["stages", "tune"])
+    assert stages.main() == 130
+    assert capsys.readouterr().err == "tune: stopped, nothing is half-written; `dvc repro` goes on from here.\n"
+
+
 def test_a_damaged_cache_file_is_made_again(project):
     lock = yaml.safe_load((project / "dvc.lock").read_text(encoding="utf-8"))
     md5 = next(out["md5"] for out in lock["stages"]["train"]["outs"] if out["path"] == "models/model.skops")
@@ -158,26 +136,25 @@ def test_a_stage_whose_input_is_damaged_says_so(project):
 
 
 def test_outside_the_repository_the_rule_is_told(tmp_path):
-    said = run(tmp_path, "mlworkflow", "summary", code=1)
+    said = mlworkflow(tmp_path, "summary", code=1)
     assert "works inside its repository" in said
 
 
-def test_before_the_first_run_the_summary_says_what_to_type(clone):
-    shutil.rmtree(clone / "evaluation", ignore_errors=True)
-    said = run(clone, "mlworkflow", "summary", code=1)
+def test_before_the_first_run_the_summary_says_what_to_type(workspace):
+    said = mlworkflow(workspace, "summary", code=1)
     assert "dvc repro" in said
     assert "Traceback" not in said
 
 
 def test_a_command_works_from_a_folder_inside(project):
-    assert "Verdict" in run(project / "conf/problem", "mlworkflow", "decide")
+    assert "Verdict" in mlworkflow(project / "conf/problem", "decide")
 
 
 def test_without_git_the_reason_is_told(clone):
     shutil.rmtree(clone / ".git")
     said = run(clone, "dvc", "repro", "define", code=None)
     assert "git" in said.lower()
-    assert "git" in run(clone, "mlworkflow", "verify", code=2).lower()
+    assert "git" in mlworkflow(clone, "verify", code=2).lower()
 
 
 def test_without_a_commit_the_workflow_runs_and_an_experiment_says_what_it_lacks(clone):

@@ -94,23 +94,30 @@ def test_the_suffix_says_what_a_snapshot_is(name):
     assert snapshots._suffix(name) == name[1:]
 
 
-def test_a_download_is_imported_and_its_change_is_noticed(root, server):
+def test_a_download_is_fetched_and_fetched_anew(root, server):
     server.files["/shop.csv"] = b"a,b\n1,2\n"
     said: list[str] = []
     snapshot = take(f"{server.address}/shop.csv", "shop", say=said.append)
-    assert said == [f"$ dvc import-url --force {server.address}/shop.csv data/source/shop.csv"]
+    assert said == [
+        f"$ dvc get-url --force {server.address}/shop.csv data/source/shop.csv",
+        "$ dvc add data/source/shop.csv",
+    ]
     problem = make_problem(snapshot=snapshot.path, source=snapshot.source, origin=snapshot.origin)
     server.files["/shop.csv"] = b"a,b\n3,4\n5,6\n"
     retake(problem, said.append)
-    assert said[1] == "$ dvc update data/source/shop.csv.dvc"
     assert read_rows(Path(snapshot.path))["a"].tolist() == ["3", "5"]
     before = source_files(root)
     server.files.clear()
     with pytest.raises(ProjectError, match="404 Not Found"):
         retake(problem, said.append)
     assert source_files(root) == before
-    Path("mine.csv").write_text("a,b\n1,2\n")
-    take("mine.csv", "shop", say=said.append)
+
+
+def test_no_run_of_another_problem_asks_the_source_of_a_download(root, server):
+    server.files["/shop.csv"] = b"a,b\n1,2\n"
+    downloads.dvc(["import-url", "--force", f"{server.address}/shop.csv", "data/source/shop.csv"], lambda _: None)
+    assert "deps" in Path("data/source/shop.csv.dvc").read_text()  # which `dvc exp run` asks, whatever it runs
+    take(f"{server.address}/shop.csv", "shop", say=lambda _: None)
     assert "deps" not in Path("data/source/shop.csv.dvc").read_text()
 
 
@@ -125,7 +132,7 @@ def test_a_download_that_fails_leaves_nothing_and_can_be_tried_again(root, serve
     assert source_files(root) == before
 
 
-def test_a_file_on_s3_is_imported(root, monkeypatch):
+def test_a_file_on_s3_is_fetched(root, monkeypatch):
     import boto3
 
     with servers.s3() as endpoint:
@@ -184,6 +191,9 @@ def test_a_password_is_not_kept(root, unversioned, monkeypatch):
 
 FAILING = {
     "no file": ("in put/crn.CSV", {}, "did you mean 'crm.CSV'"),
+    "no address": ("", {}, "a source must be a file.* but it is empty"),
+    "an address of another kind": ("ftp://me:s3cret@host/a.csv", {}, "begins with ftp://"),
+    "a folder": ("in put", {}, "in put must be readable, but it is a folder"),
     "no table": ("crm.docx", {}, "its suffix is none of"),
     "no query": ("sqlite:///shop.db", {}, "a database needs a query"),
     "a query for a file": ("crm.csv", {"query": "select 1"}, "a query is for a database"),
@@ -199,7 +209,7 @@ FAILING = {
     "mixed columns": ("broken:mixed", {}, "no single type"),
     "a module that fails": ("worse:orders", {}, "importing worse raises ModuleNotFoundError"),
     "an empty file": ("empty.csv", {}, "the file is empty"),
-    "a header alone": ("header.csv", {}, "a header, but no rows"),
+    "a header alone": ("header.csv", {}, "a header and no rows"),
 }
 
 
@@ -223,6 +233,29 @@ def test_what_cannot_be_taken_leaves_everything_as_it_was(root, unversioned, fau
         take(address, "old", say=lambda _: None, **options)
     assert "s3cret" not in str(told.value)
     assert source_files(root) == before
+    assert unversioned == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "the file is empty"),
+        (b"a,b\n", "a header and no rows"),
+        (b"a,b\n1,2,3\n", "row 1 has 3 values"),
+        (b"a,b,a\n1,2,3\n", "'a' is there twice"),
+        (b"\0\1", "it is binary"),
+    ],
+)
+def test_what_is_wrong_in_a_table_is_told_of_its_source(root, unversioned, monkeypatch, tmp_path, content, words):
+    (root / "shop").mkdir(exist_ok=True)
+    Path("shop/orders.csv").write_bytes(content)
+    monkeypatch.setattr(downloads, "fetch", lambda address, path, say: path.write_bytes(content))
+    for address in ("../shop/orders.csv", "https://host/orders.csv"):
+        for trial in (None, tmp_path):
+            with pytest.raises(ProjectError, match=words) as told:
+                take(address, "told", say=lambda _: None, here=Path("conf"), trial=trial)
+            assert str(told.value).startswith(f"{address} ")
+            assert not any(inner in str(told.value) for inner in ("data/source", str(tmp_path)))
     assert unversioned == []
 
 

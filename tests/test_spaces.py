@@ -1,4 +1,4 @@
-"""What a model's file claims is checked before anything runs: its space, its probabilities, its packages."""
+"""What a model's file claims is checked before anything runs: its space, its probabilities."""
 
 from __future__ import annotations
 
@@ -130,14 +130,6 @@ def test_a_classifier_without_probabilities_is_told_with_the_metrics_that_rest_o
 
 def test_a_classifier_that_gives_probabilities_under_a_condition_is_asked():
     assert told({"_target_": "sklearn.linear_model.SGDClassifier", "loss": "log_loss"}) == []
-
-
-def test_an_estimator_that_no_model_file_may_hold_is_told_before_it_is_fitted():
-    found = told({**SVC, "estimator": {"_target_": "pandas.DataFrame"}})
-    assert found == [
-        "classification: pandas.DataFrame is of 'pandas', but a model file may hold estimators of sklearn, xgboost, "
-        "lightgbm, mlworkflow alone; they are named by PACKAGES in src/mlworkflow/core/params.py"
-    ]
 
 
 # ---- in conf/

@@ -163,4 +163,20 @@ def test_too_few_rows_or_members_of_a_class_are_told_together():
     with pytest.raises(TableError) as told:
         folds(rows(8), np.array([0] * 7 + [1]), Data(target="y"), Split(), "binary", 0)
     assert "8 training rows for 5 folds" in str(told.value)
-    assert "a class with 1 training rows for 5 folds" in str(told.value)
+    assert "a class with 1 training row for 5 folds" in str(told.value)
+
+
+def test_the_number_of_folds_that_the_rows_do_for_is_told():
+    made, data = rows(60), Data(target="y", group="house")
+    for count, told in (
+        (3, "3 groups of .* 5 folds(?s:.*)or set problem.split.folds to 3 or fewer"),
+        (1, "1 group of"),
+    ):
+        few = made.assign(house=[str(number % count) for number in range(60)])
+        with pytest.raises(TableError, match=told):
+            folds(few, None, data, Split(), "regression", 0)
+    with pytest.raises(TableError, match="so few cannot be cross-validated"):
+        folds(made.assign(house="a"), None, data, Split(), "regression", 0)
+    with pytest.raises(TableError, match=r"4 points in time for 5 folds(?s:.*)to 3 or fewer"):
+        by_time = Split(scheme="time")
+        folds(made.assign(day=made["day"].iloc[:4].tolist() * 15), None, Data(time="day"), by_time, "regression", 0)

@@ -91,6 +91,7 @@ def test_names_of_columns_may_be_anything_but_the_same(write):
         "größe",
         "Unnamed: 4",
     ]
+    assert list(read_rows(write(",Unnamed: 0,x,\n1,2,3,4\n"))) == ["Unnamed: 0.1", "Unnamed: 0", "x", "Unnamed: 3"]
     with pytest.raises(TableError, match="'a' is there twice"):
         read_rows(write("a,b,a\n1,2,3\n"))
 
@@ -147,7 +148,7 @@ def test_an_encoding_that_does_not_fit_is_told_with_the_place(write):
 
 def test_a_missing_file_is_told_with_the_nearest(write):
     write("a\n1\n", "customers.csv")
-    with pytest.raises(UnreadableError, match=r"no such file, did you mean 'customers\.csv'"):
+    with pytest.raises(UnreadableError, match=r"no such file, did you mean 'customers\.csv'\? Mend the path"):
         read_rows(write("", "x.csv").with_name("custmers.csv"))
 
 

@@ -7,6 +7,7 @@ import pytest
 from mlworkflow.config.targets import target_mistakes
 
 LINEAR = "sklearn.linear_model.LogisticRegression"
+RATIO = "mlworkflow.features.Ratio"
 SLIPS = {
     "sklaern.linear_model.Ridge": "there is no package 'sklaern', did you mean 'sklearn'?",
     "sklearn.linear.Ridge": "sklearn.linear.Ridge: sklearn has no 'linear'",
@@ -55,8 +56,53 @@ def test_what_may_be_right_is_not_told(config):
 
 def test_targets_are_found_at_any_depth():
     broken = {"_target_": "sklaern.linear_model.Ridge"}
-    found = target_mistakes({"features": [{"_target_": LINEAR, "inner": broken}]})
+    found = target_mistakes({"classification": {"steps": [{"_target_": LINEAR, "inner": broken}]}})
     assert [line.split(":")[0] for line in found] == [
-        "features.0.inner is no argument of " + LINEAR,
-        "features.0.inner._target_",
+        "classification.steps.0.inner is no argument of " + LINEAR,
+        "classification.steps.0.inner._target_",
     ]
+
+
+@pytest.mark.parametrize(
+    ("section", "place"),
+    [
+        ({"features": [{"_target_": "os.system", "command": "true"}]}, "features.0."),
+        ({"features": [{"_target_": "mlworkflow.core.io.write_text", "text": "", "path": "a"}]}, "features.0."),
+        ({"features": [{"_target_": RATIO, "over": {"_target_": "os.system"}, "under": "b"}]}, "features.0.over."),
+        ({"source": {"_target_": "subprocess.run", "args": "true"}}, "source."),
+        ({"classification": {"_target_": "os.system"}}, "classification."),
+        (
+            {"space": {"regression": {"alpha": {"_target_": "os.system"}}}, "regression": None},
+            "space.regression.alpha.",
+        ),
+        ({"sampler": {"_target_": "optuna.create_study"}}, "sampler."),
+        ({"rows": {"_target_": "os.system"}}, "rows."),
+    ],
+)
+def test_what_has_no_business_in_a_part_of_conf_is_refused_there(section, place):
+    told = target_mistakes(section)[0]
+    assert told.startswith(f"{place}_target_: ")
+    assert "may not be built here; what is in " in told
+
+
+@pytest.mark.parametrize("place", [("classification",), ("families", "mine", "classification")])
+def test_an_estimator_that_no_model_file_may_hold_is_told_before_it_is_fitted(place):
+    config = {"_target_": "sklearn.calibration.CalibratedClassifierCV", "estimator": {"_target_": "pandas.DataFrame"}}
+    for part in reversed(place):
+        config = {part: config}
+    assert target_mistakes(config) == [
+        f"{'.'.join(place)}.estimator._target_: pandas.DataFrame may not be built here; what is in sklearn or xgboost "
+        "or lightgbm or mlworkflow may; a model file may hold no others (PACKAGES in src/mlworkflow/core/params.py)"
+    ]
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"sampler": {"_target_": "mlworkflow.tuning.samplers.Halving"}},
+        {"sampler": {"_target_": "optuna.samplers.TPESampler"}},
+        {"rows": {"_target_": "mlworkflow.learning.augment.Noise"}},
+    ],
+)
+def test_what_is_at_home_in_a_part_of_conf_is_not_told(section):
+    assert target_mistakes(section) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from mlworkflow.core.errors import ConfError
+from mlworkflow.core.errors import ConfError, TableError
 from mlworkflow.preparing.prepare import prepare
 from mlworkflow.rows.schema import MOST_CATEGORIES, Column, Schema
 from mlworkflow.rows.treatments import MOST_ONE_HOT, decide
@@ -87,5 +87,5 @@ def test_prepare_decides_by_what_the_training_rows_hold(table):
 
 
 def test_prepare_refuses_an_override_of_an_unknown_column(table):
-    with pytest.raises(ConfError, match="'agee' is no input, did you mean 'age'"):
+    with pytest.raises(TableError, match="'agee' is no input, did you mean 'age'"):
         prepare(pd.DataFrame(table), make_problem(treatments={"agee": "drop"}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlworkflow.judging.verdict import BETTER, NO_BETTER, Facts, decision
+from mlworkflow.judging.verdict import BETTER, NO_BETTER, UNTOLD, Facts, decision
 from tests.conftest import make_problem
 
 LADDER = {
@@ -17,8 +17,11 @@ NOTHING = {"value": 0.001, "low": -0.02, "high": 0.02}
 CLEAR = {"value": 0.1, "low": 0.05, "high": 0.15}
 
 
-def facts(against: dict, *, slices=(), tested=None, megabytes=1.0, constraints=None, shares=None) -> Facts:
+def facts(
+    against: dict, *, slices=(), tested=None, megabytes=1.0, constraints=None, shares=None, why: str | None = None
+) -> Facts:
     findings = {"against": against, "slices": list(slices), "constraints": constraints or {}, "shares": shares or {}}
+    findings |= {"rows": {"train": 23, "test": 7}, "without_value": why}
     return Facts(LADDER, tested or {"roc_auc": 0.9, "accuracy": 0.8}, findings, megabytes)
 
 
@@ -64,8 +67,38 @@ def test_the_simplest_model_that_does_as_well_is_named():
     assert told(facts(ALL_CLEAR))["simplest_adequate"] == "forest"
 
 
-def test_a_difference_that_cannot_be_computed_is_no_gain():
-    assert told(facts(dict.fromkeys(LADDER, {"value": None, "low": None, "high": None})))["verdict"] == NO_BETTER
+NONE = {"value": None, "low": None, "high": None}
+
+
+def test_a_metric_without_a_value_on_the_test_rows_tells_neither_a_gain_nor_its_absence():
+    found = told(facts(dict.fromkeys(LADDER, NONE), tested={"roc_auc": None}, why="all have the class 'no'"))
+    assert (found["verdict"], found["good_enough"], found["simplest_adequate"]) == (UNTOLD, False, None)
+    assert found["passed"] == {"gain_over_baseline_above_noise": None, "gain_over_baseline_worth_having": None}
+    assert found["why"] == (
+        "roc_auc has no value on the 7 test rows: all have the class 'no'. "
+        "Collect more rows, or set a problem.split.test_fraction above 0.25."
+    )
+
+
+def test_a_gain_without_an_interval_cannot_be_told():
+    found = told(facts(dict.fromkeys(LADDER, {"value": 0.3, "low": None, "high": None})))
+    assert found["verdict"] == UNTOLD
+    assert found["why"].startswith("the gain in roc_auc has no interval on the 7 test rows")
+    assert found["passed"] == {"gain_over_baseline_above_noise": None, "gain_over_baseline_worth_having": True}
+
+
+def test_where_a_column_splits_the_rows_more_of_them_must_be_marked():
+    found = told(facts(dict.fromkeys(LADDER, NONE)), split={"scheme": "column", "column": "part"})
+    assert found["why"].endswith("or mark more of them as test rows in 'part'.")
+
+
+def test_what_is_told_has_no_reason():
+    assert "why" not in told(facts(ALL_CLEAR))
+
+
+def test_a_ladder_without_any_cross_validated_value_is_no_crash():
+    nothing = Facts({name: {"roc_auc": None} for name in LADDER}, {"roc_auc": None}, facts(ALL_CLEAR).findings, 1.0)
+    assert told(nothing)["best_baseline"] == "majority"
 
 
 LIMITS = {
@@ -103,9 +136,18 @@ def test_a_measured_time_is_told_as_kept_or_not_without_its_margin():
     assert "slowest_prediction_milliseconds" not in found["margin"]
 
 
-def test_a_limit_on_a_metric_that_was_not_measured_is_not_kept():
-    found = told(facts(ALL_CLEAR), constraints={"metrics": {"recall": 0.5}})
-    assert found["passed"]["least_recall"] is False
+def test_a_limit_on_a_metric_without_a_value_is_neither_kept_nor_broken_and_not_good_enough():
+    human = {"human": {"metric": "recall", "figure": 0.85, "source": "a count of last year's calls"}}
+    unmeasured = facts(ALL_CLEAR, tested={"roc_auc": 0.9, "recall": None})
+    found = told(unmeasured, constraints={"metrics": {"recall": 0.5}}, reference=human)
+    assert (found["passed"]["least_recall"], found["passed"]["as_good_as_people_in_recall"]) == (None, None)
+    assert found["good_enough"] is False
+
+
+def test_slices_that_are_all_too_small_tell_no_gap():
+    small = facts(ALL_CLEAR, slices=[{"gap": 0.9, "too_small": True}])
+    assert told(small, constraints={"largest_gap_of_a_slice": 0.1})["passed"]["largest_gap_of_a_slice"] is None
+    assert told(facts(ALL_CLEAR), constraints={"largest_gap_of_a_slice": 0.1})["passed"]["largest_gap_of_a_slice"]
 
 
 def test_a_human_figure_is_a_rule():

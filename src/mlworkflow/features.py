@@ -7,7 +7,8 @@ which kind of column it reads (`kind`). `Lag` and `Rolling` need other rows (`ne
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -53,9 +54,12 @@ class _OfDate:
     known: ClassVar[Mapping[str, Callable[[Any], Any]]]
 
     def __post_init__(self) -> None:
-        """Demand parts that there are."""
-        if unknown := [part for part in self.parts or () if part not in self.known]:
-            raise ValueError(f"parts must be of {', '.join(self.known)}, but {', '.join(unknown)} is not")
+        """Demand a list of parts that there are."""
+        known = ", ".join(self.known)
+        if self.parts is not None and not is_list(self.parts):
+            raise ValueError(f"parts must be a list of {known}, but is {self.parts!r}")
+        if unknown := [str(part) for part in self.parts or () if part not in self.known]:
+            raise ValueError(f"parts must be of {known}, but {', '.join(unknown)} is not")
 
     def values(self, table: pd.DataFrame) -> dict[str, pd.Series]:
         """Return {part: its (n,) float64}, missing where the date is."""
@@ -99,7 +103,7 @@ class Elapsed:
     def __post_init__(self) -> None:
         """Demand one beginning, and a date that there is."""
         if (self.after is None) == (self.since is None):
-            raise ValueError("Elapsed needs one of after (a column) and since (a date)")
+            raise ValueError("one of after (a column) and since (a date) must be told")
         if self.since is not None:
             np.datetime64(self.since, "us")
 
@@ -172,11 +176,52 @@ class Bins:
     edges: Sequence[float]
     kind: ClassVar[Kind] = "number"
 
+    def __post_init__(self) -> None:
+        """Demand numbers that rise: a search in others finds no place."""
+        numbers = is_list(self.edges) and all(isinstance(edge, int | float) for edge in self.edges)
+        if not (numbers and self.edges and np.isfinite(self.edges).all()):
+            raise ValueError(f"edges must be a list of numbers, but are {self.edges!r}")
+        if any(first >= second for first, second in pairwise(self.edges)):
+            raise ValueError(f"edges must rise, but are {list(self.edges)!r}")
+
     def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
         """Return the bin numbers, missing where the value is."""
         values = table[self.column]
         numbers = np.searchsorted(np.asarray(self.edges, dtype=float), values.to_numpy(), side="right")
         return {f"bin of {self.column}": values.where(values.isna(), numbers.astype("float64"))}
+
+
+def is_list(value: object) -> bool:
+    """Return whether it is a list; a word is none, though its letters could be gone through."""
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+BACKWARD = (Lag, Rolling)
+CLASSES: dict[str, Any] = {
+    f"mlworkflow.features.{made.__name__}": made
+    for made in (Bins, Cycle, DateParts, Difference, Elapsed, Log, Product, Ratio, *BACKWARD)
+}
+
+
+def config_mistakes(config: Mapping[str, Any]) -> list[str]:
+    """Return why a feature cannot be built from its line, whatever the table; unknown arguments are told elsewhere."""
+    made = CLASSES[config["_target_"]]
+    given = {name: value for name, value in config.items() if name != "_target_"}
+    if hydras := [name for name in given if name.startswith("_")]:
+        return [f"{made.__name__} takes no {name}" for name in hydras]
+    if any("${" in str(value) for value in given.values()) or set(given) - {part.name for part in fields(made)}:
+        return []
+    needed = [part.name for part in fields(made) if part.default is MISSING and part.default_factory is MISSING]
+    if lacking := [name for name in needed if name not in given]:
+        return [f"{made.__name__} needs {' and '.join(lacking)}"]
+    columns = [name for name in (*SOURCES, "by") if name in given and (name in needed or given[name] is not None)]
+    if odd := [name for name in columns if not isinstance(given[name], str)]:
+        return [f"{made.__name__}.{name} must be the name of a column, but is {given[name]!r}" for name in odd]
+    try:
+        made(**given)
+    except (TypeError, ValueError) as error:
+        return [f"{made.__name__}: {reason(error)}"]
+    return []
 
 
 def build(config: Sequence[dict[str, Any]], schema: Schema) -> list[Feature]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Container, Mapping
 from typing import Any
 
 from mlworkflow.core import io, paths
+from mlworkflow.core.errors import UnreadableError
 from mlworkflow.measures import metrics
 
 WIDTH = 80
@@ -35,7 +37,9 @@ def summary() -> str:
 def decision() -> str:
     """Return the verdict and every rule, a line each."""
     told = io.read_json(paths.DECISION)
-    return "\n".join([line for each in _verdict(told) for line in _wrap(each)] + _rules(told))
+    timed = [name for name, passed in told["passed"].items() if passed is not None and name not in told["margin"]]
+    lines = [line for each in _verdict(told) for line in _wrap(each)] + _rules(told, timed)
+    return "\n".join(lines + [line for name in timed for line in _wrap(f"  {name}: {_time()}")])
 
 
 def good_enough() -> bool:
@@ -50,6 +54,16 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def rival(told: Mapping[str, Any]) -> str:
+    """Return the rung that the model is compared with, and why it need not be the best of the ladder."""
+    beside = _beside(told)
+    return f"{told['best_baseline']}, the best baseline{beside}" if beside else str(told["best_baseline"])
+
+
+def _beside(told: Mapping[str, Any]) -> str:
+    return " beside the model's own" if told.get("own_rung") else ""
+
+
 def _wrap(line: str) -> list[str]:
     return textwrap.wrap(line, WIDTH, subsequent_indent="  ") or [""]
 
@@ -61,9 +75,10 @@ def _arrow(name: str) -> str:
 def _ladder(ladder: dict[str, dict[str, float]], told: dict[str, Any], cross_validated: dict[str, float]) -> list[str]:
     primary = told["primary"]
     lines = [f"Ladder, cross-validated {primary} ({_arrow(primary)})"]
+    own = told.get("own_rung")
     for name, values in ladder.items():
-        mark = "  <- best baseline" if name == told["best_baseline"] else ""
-        mark = "  (what the model is, untuned)" if name == told["model"] else mark
+        mark = f"  <- best baseline{_beside(told)}" if name == told["best_baseline"] else ""
+        mark = "  (the model's own rung, untuned)" if name == own else mark
         lines.append(f"  {name:<24}{number(values.get(primary)):>12}{mark}")
     return [*lines, f"  {'model: ' + told['model']:<24}{number(cross_validated.get(primary)):>12}"]
 
@@ -75,7 +90,7 @@ def _metrics(
     lines = [_metric("metric", "validated", "test", "possible" if best else None, "95% interval, test")]
     for name, value in tested.items():
         bound = bounds["metrics"].get(name)
-        interval = f"{number(bound['low'])} to {number(bound['high'])}" if bound else ""
+        interval = f"{number(bound['low'])} to {number(bound['high'])}" if bound and bound["low"] is not None else ""
         possible = number(best["metrics"].get(name)) if best else None
         lines.append(_metric(name, number(cross_validated.get(name)), number(value), possible, interval))
     return lines + (_short_of(next(iter(tested)), best["ahead"]) if best else [])
@@ -121,23 +136,24 @@ def _doubts(findings: list[dict[str, Any]]) -> list[str]:
 
 
 def _verdict(told: dict[str, Any]) -> list[str]:
-    failed = [name for name, passed in told["passed"].items() if not passed]
-    kept = f"{len(told['passed']) - len(failed)} of {len(told['passed'])} rules kept"
+    failed, untold = ([name for name, passed in told["passed"].items() if passed is kept] for kept in (False, None))
+    count = len(told["passed"])
+    enough = "yes" if told["good_enough"] else "no" if failed else "cannot be told"
+    lists = [f"; {words}: {', '.join(names)}" for words, names in (("not kept", failed), ("unknown", untold)) if names]
     lines = [
         f"Verdict: {told['verdict']}. {_gain(told)}",
-        f"Good enough: {'yes' if told['good_enough'] else 'no'}, {kept}"
-        + (f"; not kept: {', '.join(failed)}." if failed else "."),
+        f"Good enough: {enough}, {count - len(failed) - len(untold)} of {count} rules kept{''.join(lists)}.",
     ]
-    if told["simplest_adequate"] != told["model"]:
+    if told["simplest_adequate"] not in (None, told["model"]):
         lines.append(f"Simplest that does as well: {told['simplest_adequate']}.")
     return lines
 
 
 def _gain(told: dict[str, Any]) -> str:
-    if told["gain"] is None:
-        return f"{told['primary']} cannot be compared on these test rows."
+    if "why" in told:
+        return str(told["why"])
     return (
-        f"{told['primary']} against {told['best_baseline']} on the same test rows: {_signed(told['gain'])}, "
+        f"{told['primary']} on the same test rows against {rival(told)}: {_signed(told['gain'])}, "
         f"95% interval {number(told['gain_low'])} to {number(told['gain_high'])}; "
         f"worth having from {number(told['least_gain'])}."
     )
@@ -147,8 +163,18 @@ def _signed(gain: float) -> str:
     return f"{number(abs(gain))} {'better' if gain >= 0 else 'worse'}"
 
 
-def _rules(told: dict[str, Any]) -> list[str]:
+def _rules(told: dict[str, Any], timed: Container[str]) -> list[str]:
+    words = {True: "kept", False: "NOT KEPT", None: "unknown"}
     return [f"  {'':<10}{'rule':<44}{'kept by':>12}"] + [
-        f"  {'kept' if passed else 'NOT KEPT':<10}{name:<44}{number(told['margin'].get(name)):>12}"
+        f"  {words[passed]:<10}{name:<44}{'see below' if name in timed else number(told['margin'].get(name)):>12}"
         for name, passed in told["passed"].items()
     ]
+
+
+def _time() -> str:
+    """Return what is known of the measured time: it is no output, as it is another one at each run."""
+    try:
+        measured = f"{number(io.read_json(paths.PREDICTION_TIME)['milliseconds_a_row'])} when last measured here"
+    except UnreadableError:
+        measured = "not measured here yet, `dvc repro -s -f evaluate` does"
+    return f"{measured} ({paths.PREDICTION_TIME}); times are no outputs, so no margin is kept."

@@ -14,7 +14,7 @@ import yaml
 
 from mlworkflow.checking.differences import difference
 from mlworkflow.core import io, paths
-from mlworkflow.core.errors import ProjectError, nearest
+from mlworkflow.core.errors import ProjectError, ended, nearest
 from mlworkflow.core.processes import DVC, git, without
 
 MOST_FILES = 5  # of a folder, named with their place
@@ -24,7 +24,7 @@ class RevisionError(ProjectError):
     """The revision cannot be verified."""
 
     def __init__(self, revision: str, reason: str, next_step: str) -> None:
-        super().__init__(f"verify needs a commit with its dvc.lock, but {revision!r} {reason}. {next_step}")
+        super().__init__(f"verify needs a commit with its dvc.lock, but {revision!r} {ended(reason)} {next_step}")
 
 
 class Recorded:

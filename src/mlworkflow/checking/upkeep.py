@@ -131,11 +131,17 @@ def numbers() -> str:
     for name, value in tested.items():
         cells = [number(ladder[rung].get(name)) for rung in rungs] + [number(validated.get(name)), number(value)]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    verdict = (
-        f"Verdict: **{told['verdict']}** ({told['primary']} {told['gain']:+.4g} against {told['best_baseline']}, "
-        f"95% interval {number(told['gain_low'])} to {number(told['gain_high'])})."
-    )
-    return "\n".join([*lines, "", verdict])
+    return "\n".join([*lines, "", f"Verdict: **{told['verdict']}**{_gain(told)}"])
+
+
+def _gain(told: Mapping[str, Any]) -> str:
+    """Return what the verdict rests on, as it follows it."""
+    from mlworkflow.summary import number, rival
+
+    if "why" in told:
+        return f": {told['why']}"
+    ends = f"95% interval {number(told['gain_low'])} to {number(told['gain_high'])}"
+    return f" ({told['primary']} {told['gain']:+.4g} against {rival(told)}, {ends})."
 
 
 def with_numbers(text: str) -> str:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlworkflow.core.errors import ProjectError, nearest
+from mlworkflow.core.errors import ProjectError, ended, nearest
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # time.sleep waits for a moment of the monotonic clock, which libfaketime 0.9.10 moves though told not to: EINVAL
@@ -77,7 +77,7 @@ def chosen(vary: bool | Sequence[str]) -> list[Variation]:
     names = [*known, "together"]
     if wrong := [name for name in vary if name not in names]:
         told = "; ".join(f"{name!r}{nearest(name, names)}" for name in wrong)
-        raise ProjectError(f"a variation must be one of {', '.join(names)}, but there is no {told}.")
+        raise ProjectError(f"a variation must be one of {', '.join(names)}, but there is no {ended(told)}")
     return [together() if name == "together" else known[name] for name in vary]
 
 

@@ -72,7 +72,7 @@ def pick(config: Any, key: str) -> Any:
     return config
 
 
-def code_of(stage: str, declared: Iterable[str], configs: Iterable[Mapping[str, Any]], root: Path) -> set[str]:
+def code_of(stage: str, declared: Iterable[Any], configs: Iterable[Mapping[str, Any]], root: Path) -> set[str]:
     """Return all that a stage needs of the project: its imports, what its configs name, the environment.
 
     A module of a package stands for the whole folder: a handful of deps reads better in dvc.yaml than each file, and
@@ -81,7 +81,7 @@ def code_of(stage: str, declared: Iterable[str], configs: Iterable[Mapping[str, 
     start = [f"{PACKAGE}.stages.__main__", f"{PACKAGE}.stages.{stage}"]
     files = closure(start, root)
     if any(CONFIGS in names for names in files.values()):
-        keys = list(declared)
+        keys = [key for key in declared if isinstance(key, str)]  # a whole file of parameters is read, not built
         files |= closure(set().union(*(targets(pick(config, key)) for config in configs for key in keys)), root)
     used = set().union(*files.values())
     third_party = {name.split(".")[0] for name in used} & {"numpy", "pandas", "sklearn", "scipy", "skops", "matplotlib"}
@@ -119,7 +119,7 @@ def rewire(root: Path, configs: list[Mapping[str, Any]]) -> None:
     yaml.indent(mapping=2, sequence=4, offset=2)
     pipeline = yaml.load((root / paths.PIPELINE).read_text(encoding="utf-8"))
     for stage, spec in pipeline["stages"].items():
-        wanted = sorted(code_of(stage, [key for key in spec.get("params", []) if isinstance(key, str)], configs, root))
+        wanted = sorted(code_of(stage, spec.get("params", []), configs, root))
         kept = [dep for dep in spec["deps"] if not dep.startswith("src/") and dep != ENVIRONMENT]
         spec["deps"][:] = [*kept, *wanted]
     text = streams.StringIO()

@@ -88,6 +88,8 @@ def _hydra_text(overrides: tuple[str, ...], _files: tuple[tuple[str, str], ...])
         OmegaConf.resolve(composed)
     except (HydraException, OmegaConfBaseException) as error:
         return "", [f"{' '.join(['conf/', *overrides])}: {' '.join(str(error).split())}"]
+    except RecursionError:
+        return "", [f"{' '.join(['conf/', *overrides])}: a file's defaults lead back to itself"]
     return OmegaConf.to_yaml(composed), []
 
 

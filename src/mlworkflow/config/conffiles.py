@@ -111,5 +111,6 @@ def inherits(raw: dict[str, Any]) -> bool:
 def _entries(raw: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return (group, name) of each entry of a defaults list; a name alone has an empty group."""
     listed = raw.get("defaults")
-    pairs = [entry.items() if isinstance(entry, dict) else [("", entry)] for entry in listed or []]
-    return [(str(group), name) for pair in pairs for group, name in pair] if isinstance(listed, list) else []
+    entries = listed if isinstance(listed, list) else []
+    pairs = [entry.items() if isinstance(entry, dict) else [("", entry)] for entry in entries]
+    return [(str(group), name) for pair in pairs for group, name in pair]

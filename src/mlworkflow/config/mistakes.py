@@ -185,7 +185,7 @@ def _sentence(errors: list[Any], model: type[Strict]) -> str:
         return "is missing"
     if first["type"] == "extra_forbidden":
         return f"is no key here{nearest(str(first['loc'][-1]), _keys(model, first['loc']))}"
-    told = first["msg"].replace("Input should", "must").replace("Value error,", "cannot be so:")
+    told = re.sub("^(Input|String) should", "must", first["msg"]).replace("Value error,", "cannot be so:")
     words = re.findall(r"'([^']*)'", told) if first["type"] == "literal_error" else []
     return f"{told}, but is {value}{nearest(str(first['input']), words)}"
 

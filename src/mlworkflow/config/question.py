@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
+from mlworkflow.config.columns import column_mistakes
 from mlworkflow.core.errors import nearest
 from mlworkflow.core.problem import Problem, Value
 from mlworkflow.measures.metrics import METRICS, metrics_for
+from mlworkflow.sources import file_mistakes
 
 _ROLES = ("data.key", "data.group", "data.time", "split.column")
 _NOT_BESIDE = {"data.target": (*_ROLES, "data.hidden", "reference.best"), "reference.best": _ROLES}
@@ -19,30 +22,45 @@ def problem_mistakes(problem: Problem) -> list[str]:
     return [
         *_metric_mistakes(problem),
         *_role_mistakes(problem),
-        *_column_mistakes(problem),
+        *_shared_mistakes(problem),
+        *column_mistakes(problem),
         *_past_mistakes(problem),
         *(_value_mistakes(problem, problem.value) if problem.value else []),
+        *_source_mistakes(problem.source.config()),
         *_snapshot_mistakes(problem.snapshot),
     ]
 
 
 def _metric_mistakes(problem: Problem) -> list[str]:
     """Return the metrics that are unknown or do not fit the task."""
-    human, fitting = problem.reference.human, metrics_for(problem.task)
+    human, fitting, measured = problem.reference.human, metrics_for(problem.task), problem.metrics.names
     named = {
         "metrics.primary": [problem.metrics.primary],
         "metrics.also": problem.metrics.also,
         "constraints.metrics": [*problem.constraints.metrics],
         "reference.human.metric": [human.metric] if human else [],
     }
-    return [
-        f"{key}: {name} does not fit the task {problem.task}; those that do: {', '.join(fitting)}"
-        if name in METRICS
-        else f"{key}: {name!r} is no metric{nearest(name, fitting)}"
-        for key, metrics in named.items()
-        for name in metrics
-        if name not in fitting
-    ]
+    return (
+        [
+            f"{key}: {name} does not fit the task {problem.task}; those that do: {', '.join(fitting)}"
+            if name in METRICS
+            else f"{key}: {name!r} is no metric{nearest(name, fitting)}"
+            for key, metrics in named.items()
+            for name in metrics
+            if name not in fitting
+        ]
+        + [
+            f"{key}: {name} is not measured, so nothing can be held against it; put it into metrics.also"
+            for key in ("constraints.metrics", "reference.human.metric")
+            for name in named[key]
+            if name in fitting and name not in measured
+        ]
+        + (
+            ["metrics.primary: stability has no value for a model alone, so it cannot decide; put it into metrics.also"]
+            if problem.metrics.primary == "stability"
+            else []
+        )
+    )
 
 
 def _role_mistakes(problem: Problem) -> list[str]:
@@ -64,7 +82,7 @@ def _role_mistakes(problem: Problem) -> list[str]:
     return [rule for rule, broken in rules.items() if broken]
 
 
-def _column_mistakes(problem: Problem) -> list[str]:
+def _shared_mistakes(problem: Problem) -> list[str]:
     """Return the other roles that target and truth have, and the ranges whose low end is above their high end."""
     return [
         f"{key} {column!r} cannot be in {other} too"
@@ -131,6 +149,14 @@ def _outcome_mistakes(problem: Problem, value: Value) -> list[str]:
     if positive is not None and positive not in outcomes:
         found.append(f"value.outcomes lacks the positive class {positive!r}{nearest(str(positive), classes)}")
     return found
+
+
+def _source_mistakes(source: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the arguments of a file; `${...}` may be anything."""
+    if source["_target_"] != "mlworkflow.sources.file":
+        return []
+    arguments = {name: value for name, value in source.items() if name != "_target_" and "${" not in str(value)}
+    return [f"source.{told}" for told in file_mistakes(**arguments)]
 
 
 def _snapshot_mistakes(snapshot: str) -> list[str]:

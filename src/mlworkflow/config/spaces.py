@@ -1,4 +1,4 @@
-"""Can a model be searched, judged and stored as its file says? Its space, its probabilities, its packages.
+"""Can a model be searched and judged as its file says? Its space, its probabilities.
 
 A map for the next reader:
 
@@ -6,7 +6,7 @@ A map for the next reader:
 - _built: an estimator made for its parameters' names. What the text of its class confirms needs none: importing
   scikit-learn takes seconds, and a file without mistakes spares them.
 
-What a distribution may be is distributions.py's to say.
+What a distribution may be is distributions.py's to say; what may be built at all, targets.py's.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from importlib import import_module
 from typing import Any, get_args
 
 from mlworkflow.config.distributions import distribution_mistakes
-from mlworkflow.config.targets import absent, defines, parameters_of
+from mlworkflow.config.targets import defines, parameters_of
 from mlworkflow.core.errors import nearest
-from mlworkflow.core.params import PACKAGES, Augment, Family
+from mlworkflow.core.params import Augment, Family
 from mlworkflow.core.problem import Task
 from mlworkflow.measures.metrics import METRICS
 
@@ -25,7 +25,7 @@ _GIVES = "predict_proba"
 
 
 def model_mistakes(section: dict[str, Any]) -> list[str]:
-    """Return what is wrong with a model: its spaces, a classifier without probabilities, what no file may hold."""
+    """Return what is wrong with a model: its spaces, a classifier without probabilities."""
     space = section.get("space")
     spaces = space.items() if isinstance(space, dict) else ()
     found = [
@@ -34,21 +34,7 @@ def model_mistakes(section: dict[str, Any]) -> list[str]:
         if kind in get_args(Family) and isinstance(parameters, dict)
         for told in _space_mistakes(kind, parameters, section.get(kind))
     ]
-    found += _probability_mistakes(section.get("classification"))
-    return found + [f"{kind}: {told}" for kind in get_args(Family) for told in _package_mistakes(section.get(kind))]
-
-
-def _package_mistakes(estimator: Any) -> list[str]:
-    """Return the estimators, also inside of others, whose package no model file may hold."""
-    if not isinstance(estimator, dict):
-        return []
-    inner = [told for value in estimator.values() for told in _package_mistakes(value)]
-    target = str(estimator.get("_target_", ""))
-    package = target.partition(".")[0]
-    if not _is_target(estimator) or package in PACKAGES or absent(target):
-        return inner
-    told = f"{target} is of {package!r}, but a model file may hold estimators of {', '.join(PACKAGES)} alone"
-    return [f"{told}; they are named by PACKAGES in src/mlworkflow/core/params.py", *inner]
+    return found + _probability_mistakes(section.get("classification"))
 
 
 def _space_mistakes(kind: str, parameters: dict[str, Any], estimator: Any) -> list[str]:

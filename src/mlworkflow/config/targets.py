@@ -3,6 +3,7 @@
 A map for the next reader:
 
 - target_mistakes: every `_target_` of a configuration.
+- _foreign: what may be built in which part: `os.system` is there, takes its arguments, and has no business in conf/.
 - absent, _refused: one target: what of its name is not there, which arguments it does not take.
 - parameters_of, defines: what a class takes and what it can do, as far as the text says so.
 - _arguments, _definition: what a class or function takes, found through imports and base classes.
@@ -21,13 +22,26 @@ from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from mlworkflow.core.errors import nearest
+from mlworkflow.core.params import PACKAGES, Family
 
 _HYDRAS = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
 _KNOWN = ("mlworkflow", "sklearn", "xgboost", "optuna")
 DEEPEST = 6  # a class may have its own name as its base
+HOMES: dict[str, tuple[str, ...]] = {  # part of a file of conf/ -> where all that it builds must come from
+    "source": ("mlworkflow",),
+    "features": ("mlworkflow.features",),
+    **dict.fromkeys(get_args(Family), PACKAGES),
+    "space": ("optuna.distributions",),
+    "sampler": ("optuna.samplers", "mlworkflow.tuning.samplers"),
+    "rows": ("mlworkflow",),
+}
+_OWN = {  # how that is widened
+    "features": "; put a feature of your own into src/mlworkflow/features.py",
+    **dict.fromkeys(get_args(Family), "; a model file may hold no others (PACKAGES in src/mlworkflow/core/params.py)"),
+}
 
 
 def target_mistakes(section: dict[str, Any]) -> list[str]:
@@ -35,9 +49,20 @@ def target_mistakes(section: dict[str, Any]) -> list[str]:
     found = []
     for key, config in _targets(section):
         target, arguments = config["_target_"], tuple(str(name) for name in config if name not in _HYDRAS)
-        found += [f"{key}_target_: {told}"] if (told := absent(target)) else []
-        found += [f"{key}{told}" for told in _refused(target, arguments)]
+        if told := absent(target) or _foreign(key, target):
+            found.append(f"{key}_target_: {told}")
+        else:
+            found += [f"{key}{told}" for told in _refused(target, arguments)]
     return found
+
+
+def _foreign(place: str, target: str) -> str:
+    """Return that `target` is none of what this part of a file may build, or nothing."""
+    part = re.sub(r"^families\.\w+\.", "", place).partition(".")[0]  # a family is a model in a model
+    homes = HOMES.get(part, ())
+    if not homes or any(target.startswith(f"{home}.") for home in homes):
+        return ""
+    return f"{target} may not be built here; what is in {' or '.join(homes)} may{_OWN.get(part, '')}"
 
 
 def _targets(section: Any, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

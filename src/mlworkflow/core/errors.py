@@ -16,6 +16,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f", did you mean {matches[0]!r}?" if matches else ""
 
 
+def ended(told: str) -> str:
+    """Return words as the end of a sentence; a question, such as that of `nearest`, is ended already."""
+    return told if told.endswith("?") else f"{told}."
+
+
 def reason(error: Exception) -> str:
     """Return what another library's exception says, on one line: Hydra puts the cause on its second."""
     return " ".join(str(error).splitlines()[:2])
@@ -53,6 +58,8 @@ class TableError(ProjectError):
     """The table cannot be used for the problem; every reason at once."""
 
     def __init__(self, table: str, found: Iterable[str], next_step: str) -> None:
+        found = [*found]
+        self.about, self.told = table, (found, next_step)  # so that it can be told of what the table was made of
         super().__init__(f"{table} cannot be used:\n{listed(found)}\n{next_step}")
 
 
@@ -60,7 +67,8 @@ class UnreadableError(ProjectError):
     """A file that should be there is missing, damaged or unreadable."""
 
     def __init__(self, path: object, reason: str, next_step: str) -> None:
-        super().__init__(f"{path} must be readable, but {reason}. {next_step}")
+        self.about, self.told = path, (reason, next_step)  # so that it can be told of what the file was made of
+        super().__init__(f"{path} must be readable, but {ended(reason)} {next_step}")
 
 
 class UnwritableError(ProjectError):
@@ -70,6 +78,16 @@ class UnwritableError(ProjectError):
         super().__init__(
             f"{path} could not be written: {cause.strerror or cause}. The file is as it was before. "
             "Make room or allow writing there, then run again."
+        )
+
+
+class SuffixError(ProjectError):
+    """A table is to be written to a file whose suffix says no way to write one; nothing was written."""
+
+    def __init__(self, path: object, suffixes: Iterable[str]) -> None:
+        super().__init__(
+            f"{path} must be writable as a table, but its suffix is none of {', '.join(suffixes)}. "
+            "Name a file with one of these; nothing was written."
         )
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.core.errors import UnreadableError, UnwritableError, first_line
+from mlworkflow.core.errors import SuffixError, UnreadableError, UnwritableError, first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,7 @@ def write_yaml(value: Mapping[str, Any], path: Path) -> None:
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as Parquet (or CSV by its suffix), without its index."""
     with replacing(path) as temporary:
-        if path.suffix == ".csv":
+        if path.suffix.lower() == ".csv":
             table.to_csv(temporary, index=False, lineterminator="\n")
         else:
             table.to_parquet(temporary, index=False)
@@ -168,9 +168,9 @@ class Columns:
 
 
 def demand_suffix(path: Path) -> None:
-    """Demand that a table's file is CSV or Parquet. Raises UnreadableError."""
+    """Demand that a table can be written to `path`: CSV or Parquet, as its suffix says. Raises SuffixError."""
     if path.suffix.lower() not in SUFFIXES:
-        raise UnreadableError(path, f"its suffix is none of {', '.join(SUFFIXES)}", "Save it as CSV or Parquet.")
+        raise SuffixError(path, SUFFIXES)
 
 
 def sha256(path: Path) -> str:

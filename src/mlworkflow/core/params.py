@@ -11,6 +11,9 @@ from mlworkflow.core.problem import Problem, Strict, Target, Task
 
 Family = Literal["classification", "regression", "clustering"]
 PACKAGES = ("sklearn", "xgboost", "lightgbm", "mlworkflow")  # whose estimators may be trained, stored and loaded
+Rung = Literal[
+    "random", "human", "existing", "majority", "mean", "median", "last_value", "seasonal", "one_column", "linear"
+]  # of the ladder of baselines
 
 
 def family(task: Task) -> Family:
@@ -41,7 +44,7 @@ class Model(Strict):
     """One unfitted estimator for each task it can do, or several models as families; one file in conf/model/."""
 
     name: str
-    rung: str | None = None  # the rung of the ladder that this model is itself, and so is not compared with
+    rung: Rung | None = None  # the rung of the ladder that this model is itself, and so is not compared with
     wants: Wants = Wants()
     classification: Target | None = None
     regression: Target | None = None
@@ -88,14 +91,14 @@ class Monitor(Strict):
     """How much drift is too much; one file in conf/monitor/."""
 
     name: str
-    psi: float = 0.25  # population stability index of one column
-    fewest_rows: int = 50
+    psi: float = Field(default=0.25, gt=0)  # population stability index of one column
+    fewest_rows: int = Field(default=50, ge=1)
 
 
 class Params(Strict):
     """The whole of params.yaml."""
 
-    seed: int
+    seed: int = Field(ge=0, lt=2**32)
     problem: Problem
     model: Model
     augment: Augment = Augment(name="none")

@@ -54,3 +54,4 @@ SWEEP_PAGE = Path("reports/sweep.html")
 SWEEP_TABLE = Path("reports/sweep.csv")
 
 TIMINGS = Path("timings")  # measured times: untracked, no output rests on one
+PREDICTION_TIME = TIMINGS / "prediction.json"

@@ -12,13 +12,14 @@ Treatment = Literal["number", "onehot", "target", "hash", "text", "dates", "drop
 Outliers = Literal["leave", "flag", "clip"]
 Label = str | int | bool | float
 Range = Annotated[list[float | int | None], Field(min_length=2, max_length=2)]
+Positive = Annotated[float | int, Field(gt=0)]
 BLANKS = ("", "?", "NA", "N/A", "NaN", "nan", "null", "None")  # mean missing in every table
 
 
 class Strict(BaseModel):
-    """A section of conf/: unknown keys and wrong types are refused, nothing changes after."""
+    """A section of conf/: unknown keys, wrong types and numbers without end are refused, nothing changes after."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Target(BaseModel):
@@ -165,8 +166,8 @@ class SliceShare(Strict):
 class Constraints(Strict):
     """What a usable model must keep to."""
 
-    largest_model_megabytes: float | int | None = None
-    slowest_prediction_milliseconds: float | int | None = None
+    largest_model_megabytes: Positive | None = None
+    slowest_prediction_milliseconds: Positive | None = None
     metrics: dict[str, float | int] = {}  # metric -> the least acceptable value (the greatest for an error)
     largest_gap_of_a_slice: float | int | None = None  # how far below the whole a slice may be, primary metric
     slices: list[SliceShare] = []
@@ -176,7 +177,7 @@ class Stopping(Strict):
     """When a search ends."""
 
     trials: Annotated[int, Field(ge=1)] = 20
-    seconds: Annotated[float | int, Field(gt=0)] | None = None  # a budget in seconds is not repeatable
+    seconds: Positive | None = None  # a budget in seconds is not repeatable
     no_gain: Annotated[int, Field(ge=1)] | None = None  # trials without a gain
 
 
@@ -193,8 +194,8 @@ class Problem(Strict):
     """One question, one file in conf/problem/."""
 
     name: str
-    question: str
-    asked_by: str
+    question: Annotated[str, Field(min_length=1)]
+    asked_by: Annotated[str, Field(min_length=1)]
     task: Task
     source: Target
     snapshot: str  # the file whose change means new data; DVC watches it

@@ -51,7 +51,8 @@ def _moved(data: Data, column: Column) -> Finding | None:
         return None
     what = (
         f"{column.name!r} moved between the earlier and the later half of the training rows "
-        f"(population stability index {score(index)}, above {MOVED}): validate by time."
+        f"(population stability index {score(index)}, above {MOVED}): "
+        + ("as it may do again in later rows." if data.by_time else "validate by time.")
     )
     severity: Severity = "medium" if column.role == "target" or index > 1 else "low"
     return Finding("drift", severity, column.name, what, index)

@@ -48,7 +48,14 @@ CHECKS: tuple[Callable[[Data], list[Finding]], ...] = (
 )
 
 
-def explore(raw: Columns, train: pd.DataFrame, schema: Schema, test: NDArray[np.bool_] | None = None) -> list[Finding]:
+def explore(
+    raw: Columns,
+    train: pd.DataFrame,
+    schema: Schema,
+    test: NDArray[np.bool_] | None = None,
+    *,
+    by_time: bool = False,
+) -> list[Finding]:
     """Return what is suspicious in the table, the worst first; the tables stay as they are.
 
     Args:
@@ -56,8 +63,9 @@ def explore(raw: Columns, train: pd.DataFrame, schema: Schema, test: NDArray[np.
         train: the prepared training rows, the target of a classification as codes.
         schema: their schema.
         test: (raw rows,) which of them are test rows, as `test_side` returns it.
+        by_time: whether the rows are split by time already, which is no advice then.
     """
-    data = Data(raw, train, schema, test)
+    data = Data(raw, train, schema, test, by_time)
     return worst_first(finding for check in CHECKS for finding in capped(check(data)))
 
 

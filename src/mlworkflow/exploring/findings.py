@@ -62,6 +62,7 @@ class Data:
     train: pd.DataFrame
     schema: Schema
     test: NDArray[np.bool_] | None = None  # (raw rows,); None where equal rows are on one side of the split anyway
+    by_time: bool = False  # whether the split, and so the validation, is by time already
 
     @cached_property
     def sample(self) -> pd.DataFrame:

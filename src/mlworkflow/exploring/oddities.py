@@ -11,6 +11,7 @@ from mlworkflow.exploring import associations
 from mlworkflow.exploring.associations import as_numbers
 from mlworkflow.exploring.findings import MOST_ROWS, Data, Finding, first_few, listed, many
 from mlworkflow.pages.templates import number, percent
+from mlworkflow.rows.reading import fit
 from mlworkflow.rows.sampling import thinned
 
 if TYPE_CHECKING:
@@ -65,14 +66,15 @@ def decimals(data: Data) -> list[Finding]:
         if values.dtype.kind in "iufbM":
             continue
         words = values.dropna().astype("str").str.strip()
-        points, commas = words.str.fullmatch(POINT).sum(), words.str.fullmatch(COMMA).sum()
-        thousands = words.str.fullmatch(THOUSANDS).sum()
+        if not (written := fit(words, COMMA)).any():
+            continue
+        points, commas, thousands = fit(words, POINT).sum(), written.sum(), fit(words, THOUSANDS).sum()
         if min(points, commas) < FEWEST_MIXED or thousands == commas or points + commas < MOSTLY * len(words):
             continue
         what = (
             f"{name!r} writes {percent(points / len(words))} of its values with a decimal point and "
             f"{percent(commas / len(words))} with a decimal comma (such as "
-            f"{words[words.str.fullmatch(COMMA)].iloc[0]!r}). Write all of them one way at the source."
+            f"{words[written].iloc[0]!r}). Write all of them one way at the source."
         )
         found.append(Finding("mixed_decimals", "high", name, what, min(points, commas) / len(words)))
     return found

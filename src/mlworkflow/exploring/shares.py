@@ -56,7 +56,7 @@ def label_shift(data: Data) -> list[Finding]:
     before, after = (f"{percent(share)} of {part}" for share, part in zip(least.shares, least.names, strict=True))
     what = (
         f"The class {str(classes[least.code])!r} makes up {before} but {after}: probabilities learnt here will be off "
-        "where shares are others. Validate by time, or find out why."
+        f"where shares are others. {'Find out why.' if data.by_time else 'Validate by time, or find out why.'}"
     )
     return [Finding("label_shift", "medium", name, what, abs(least.shares[1] - least.shares[0]))]
 

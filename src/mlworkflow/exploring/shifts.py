@@ -100,9 +100,8 @@ def sides(values: NDArray[np.float64], classes: NDArray[np.int64], cut: float) -
 
 def unit_change(values: NDArray[np.float64], classes: NDArray[np.int64]) -> Change | None:
     """Return the change of units that divides (n,) values in order, or None."""
-    cut, parts = max(
-        ((float(cut), sides(values, classes, cut)) for cut in CUTS), key=lambda pair: pair[1].apart() - pair[1].noise
-    )
+    cut = float(CUTS[_over_noise(values, classes).argmax()])
+    parts = sides(values, classes, cut)
     apart, noise = parts.apart(), parts.noise
     if apart < LARGE or apart < 2 * noise:
         return None
@@ -113,6 +112,28 @@ def unit_change(values: NDArray[np.float64], classes: NDArray[np.int64]) -> Chan
     best = min(changes, key=lambda change: change.mended)
     alike = best.mended < max(1.2 * noise, 0.06) and best.mended < apart / 3  # 0.06: the cut is known to a twentieth
     return best if alike and _sudden(values, cut) else None
+
+
+def _over_noise(values: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return for each of CUTS how far the sides are apart beyond the noise: `apart` less `noise` of `sides`."""
+    places, told, weights = (CUTS * len(values)).astype("int64"), [], []
+    for code in np.unique(classes):
+        mine = (classes == code) & ~np.isnan(values)
+        before = np.concatenate([[0], np.cumsum(mine)])[places]
+        after = mine.sum() - before
+        order = np.argsort(values[mine], kind="stable")
+        ranked = values[mine][order]
+        last = np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)]  # of equal values: there both steps are done
+        below = np.cumsum(order[None, :] < before[:, None], axis=1)[:, last]
+        above = np.arange(1, len(ranked) + 1)[last] - below
+        with np.errstate(divide="ignore", invalid="ignore"):
+            apart = np.abs(below / before[:, None] - above / after[:, None])
+            noise = CHANCE * (1 / before + 1 / after) ** 0.5
+        least = np.minimum(before, after)
+        told.append(np.where(least >= FEWEST, apart.max(axis=1, initial=0.0) - noise, 0.0))
+        weights.append(np.where(least >= FEWEST, least, 0))
+    total = np.sum(weights, axis=0)
+    return np.where(total > 0, (np.array(told) * weights).sum(axis=0) / np.maximum(total, 1), -1.0)
 
 
 def _sudden(values: NDArray[np.float64], cut: float) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io as streams
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,10 +90,19 @@ def header(path: Path, delimiter: str, encoding: str, quote: str) -> list[str]:
 
 def named(path: Path, names: list[str]) -> list[str]:
     """Return the names, those that are empty by their place. Raises TableError where one is there twice."""
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
+    counts = Counter(name for name in names if name)
+    if twice := sorted(name for name, count in counts.items() if count > 1):
         raise TableError(str(path), [f"the column {name!r} is there twice" for name in twice], "Rename one of them.")
-    return [name or f"Unnamed: {place}" for place, name in enumerate(names)]
+    return [name or _placed(place, counts) for place, name in enumerate(names)]
+
+
+def _placed(place: int, taken: Mapping[str, int]) -> str:
+    """Return what a column without a name is called, other than the rest: a table saved twice has one called so."""
+    name, again = f"Unnamed: {place}", 0
+    while name in taken:
+        again += 1
+        name = f"Unnamed: {place}.{again}"
+    return name
 
 
 def _records(stream: Any, delimiter: str, encoding: str, quote: str) -> Any:

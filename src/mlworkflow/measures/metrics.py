@@ -14,7 +14,7 @@ into a score; who compares two values asks `gain`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +145,19 @@ def _value(name: str, scored: Scored) -> float:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         return float(_FUNCTIONS[name](scored))
+
+
+def without_value(name: str, scored: Scored, classes: Sequence[Any] = ()) -> str | None:
+    """Return why a metric has no value on the rows, in words that follow their number; None where it has one."""
+    if not np.isnan(_value(name, scored)):
+        return None
+    if not scored.finite:
+        return "some have a truth or a prediction that is no finite number"
+    if scored.truth.ndim > 1:
+        return "they fall into one group, or into one each"
+    if len(scored) and scored.one_class:
+        return f"all have the class {str(classes[scored.truth[0]])!r}" if len(classes) else "all have the same target"
+    return f"they are too few for {scored.columns} columns" if name == "adjusted_r2" else "nothing can be told of them"
 
 
 # ---- scikit-learn's functions, by their names: importing them takes a second, so it is done late ---------------------

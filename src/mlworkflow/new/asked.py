@@ -64,7 +64,7 @@ class Proposal:
 
     def decide(self, what: str, value: object, why: str) -> None:
         """Note a decision."""
-        self.decisions.append(Decision(what, str(value), why))
+        self.decisions.append(Decision(what, on_a_line(str(value)), on_a_line(why)))
 
 
 class ProposalError(ProjectError):
@@ -72,6 +72,11 @@ class ProposalError(ProjectError):
 
     def __init__(self, found: Iterable[str]) -> None:
         super().__init__(f"the options must fit the table, but:\n{listed(found)}\nMend them; nothing was written.")
+
+
+def on_a_line(words: str) -> str:
+    """Return words with what would break the line, or be unseen, as Python writes it."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in words)
 
 
 def few(names: Sequence[str], most: int = 12) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,7 @@ from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ConfError, ProjectError
 from mlworkflow.new.asked import Asked
 from mlworkflow.new.make import make, short_address
-from mlworkflow.origins import snapshots
+from mlworkflow.origins import snapshots, undoing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +53,13 @@ def new(
         NewProblemError: the name is taken, or is no name.
         ProjectError: the source gives no table, or no problem can be made of it; nothing was written.
     """
+    _demand_name(asked.name)
+    if not dry_run:
+        undoing.put_back(asked.name, print)
     there = _files(asked.name)
-    _demand_name(asked.name, there, force or dry_run)
+    if there and not (force or dry_run):
+        names = ", ".join(map(str, there))
+        raise NewProblemError(asked.name, f"is taken by {names}", "Choose another, or add --force to replace these.")
     told: list[str] = []
     file = file_of("problem", asked.name)
 
@@ -67,11 +70,11 @@ def new(
             io.write_text(text, file)
             _demand_composes(asked.name)
 
-    with tempfile.TemporaryDirectory() as folder, _as_before_on_failure(file):
+    with tempfile.TemporaryDirectory() as folder:
         for path in there if force and not dry_run else []:
             print(f"Replaces {path}.")
         trial = Path(folder) if dry_run else None
-        snapshot = snapshots.take(address, asked.name, here=here, look=look, trial=trial, **how)
+        snapshot = snapshots.take(address, asked.name, here=here, look=look, beside=[file], trial=trial, **how)
     print("\n".join(told))
     print(_if_meant(asked.name, there, force) if dry_run else _next(asked.name, snapshot.path))
 
@@ -82,12 +85,9 @@ def _files(name: str) -> list[Path]:
     return [path for path in (file_of("problem", name), *kept) if path.is_file()]
 
 
-def _demand_name(name: str, there: list[Path], force: bool) -> None:
+def _demand_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise NewProblemError(name, "is none", "Use small letters, digits and _, such as churn_2024.")
-    if there and not force:
-        names = ", ".join(map(str, there))
-        raise NewProblemError(name, f"is taken by {names}", "Choose another, or add --force to replace these.")
 
 
 def _tried(snapshot: Snapshot, asked: Asked) -> tuple[str, str]:
@@ -137,22 +137,9 @@ def _next(name: str, snapshot: str) -> str:
         f"Written: {file.as_posix()}",
         f"         {snapshot}, kept by DVC; Git keeps its .dvc file",
         "Next:",
+        f"  edit question, asked_by and rights in {file.as_posix()}",
         f"  git add {file.as_posix()} {snapshot}.dvc {ignored}",
         f"  dvc exp run -S problem={name}",
         "  mlworkflow summary",
     ]
     return "\n".join(lines)
-
-
-@contextmanager
-def _as_before_on_failure(file: Path) -> Iterator[None]:
-    """Leave the file as it was when the block fails, however it does."""
-    before = file.read_bytes() if file.is_file() else None
-    try:
-        yield
-    except BaseException:
-        if before is None:
-            file.unlink(missing_ok=True)
-        else:
-            io.write_bytes(before, file)
-        raise

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from mlworkflow.core.problem import BLANKS, Kind
 from mlworkflow.rows import kinds
-from mlworkflow.rows.reading import dates, numbers, words
+from mlworkflow.rows.possible import LARGEST
+from mlworkflow.rows.reading import dates, fit, numbers, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,8 @@ DATES = (
 )  # fmt: skip
 COMMA = r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+"  # a number with a decimal comma
 WHOLE_OR_COMMA = rf"({COMMA}|[-+]?\d+|[-+]?\d{{1,3}}(\.\d{{3}})+)"
+EXACT = 2.0**53  # from here on neighbouring whole numbers run together as float64
+TOGETHER = 0.99  # where fewer of such numbers stay apart, they are names
 TRIED = 10_000  # words on which the way of writing is tried
 MOST_SHOWN = 100  # of the commonest values, kept as evidence
 LIKE_A_KEY = re.compile(
@@ -50,6 +53,8 @@ class Evidence:
         kind: how its values can be read.
         distinct: different values, missing ones left out.
         whole: numbers that are all whole.
+        names: whole numbers so long that as numbers they would run together; the kind is category then.
+        huge: rows with numbers that no model computes with.
         unread: words among numbers or dates that probably mean missing.
         comma: numbers with a decimal comma.
         dates: how dates are written, None for ISO 8601; `others` are further ways that fit as well.
@@ -64,6 +69,8 @@ class Evidence:
     missing: int
     distinct: int
     whole: bool
+    names: bool
+    huge: int
     unread: list[str]
     comma: bool
     dates: str | None
@@ -90,14 +97,18 @@ def evidence(values: pd.Series) -> Evidence:
     counts = _counts(values)
     kind, unread, comma, form, others = _reading(values, pd.Series(counts.index[:TRIED], dtype="str"))
     known = counts[~counts.index.isin(unread)]
-    amounts = numbers(pd.Series(known.index, dtype="str"), comma) if kind == "number" else None
+    amounts = numbers(pd.Series(known.index, dtype="str"), comma) if kind == "number" else pd.Series(dtype="float64")
+    names = not pd.api.types.is_float_dtype(values) and _run_together(pd.Series(known.index, dtype="str"), amounts)
+    kind = "category" if names else kind
     return Evidence(
         name=str(values.name),
         kind=kind,
         rows=len(values),
         missing=len(values) - int(known.sum()),
         distinct=len(known),
-        whole=amounts is not None and len(amounts) > 0 and bool((amounts % 1 == 0).all()),
+        whole=kind == "number" and len(amounts) > 0 and bool((amounts % 1 == 0).all()),
+        names=names,
+        huge=int(known[(amounts.abs() > LARGEST).to_numpy()].sum()) if kind == "number" else 0,
         unread=unread,
         comma=comma,
         dates=form,
@@ -133,6 +144,15 @@ def _reading(values: pd.Series, found: pd.Series) -> tuple[Kind, list[str], bool
     if ways := [way for way in DATES if _written(rest.iloc[:100], way) and _written(rest, way)]:
         return "time", unread, False, ways[0], ways[1:]
     return _kind(found), [], False, None, []
+
+
+def _run_together(found: pd.Series, amounts: pd.Series) -> bool:
+    """Return whether whole numbers, all distinct as words, are too long to stay so as `amounts`."""
+    long = (amounts.abs() >= EXACT).to_numpy()
+    if not long.any() or not fit(found[long], r"[-+]?\d+").all():
+        return False
+    apart = amounts[long].nunique() >= TOGETHER * long.sum()
+    return not apart or bool((amounts.abs() > LARGEST).any())
 
 
 def _kind(found: pd.Series) -> Kind:

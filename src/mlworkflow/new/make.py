@@ -7,7 +7,7 @@ the stages will, problemfile.py writes them down. The command that takes the sna
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlworkflow.core.errors import ConfError, TableError
 from mlworkflow.core.problem import Problem
 from mlworkflow.new import problemfile
-from mlworkflow.new.asked import Asked, Proposal
+from mlworkflow.new.asked import Asked, Proposal, on_a_line
 from mlworkflow.new.proposal import propose
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 WIDTH = 80
 MOST_COLUMNS = 40  # told one by one
 MOST_FINDINGS = 12
+MOST_LETTERS = 1000  # of a column's name: in YAML a key has at most 1024
+MANY_VALUES = 1_000_000  # take so long that it must be told what is being done
 ORDER = (
     "name", "question", "asked_by", "task", "clusters", "snapshot", "source", "origin", "data", "contract", "prepare",
     "split", "metrics", "stopping", "rights",
@@ -43,8 +45,14 @@ class Made:
     told: str
 
 
-def make(table: pd.DataFrame, snapshot: Snapshot, asked: Asked) -> Made:
+def make(table: pd.DataFrame, snapshot: Snapshot, asked: Asked, say: Callable[[str], None] = print) -> Made:
     """Return the problem of a raw table, tried as far as its prepared rows.
+
+    Args:
+        table: its rows as they came.
+        snapshot: where they are.
+        asked: what the user said about them.
+        say: takes a line before each step, where the table has MANY_VALUES or more.
 
     Raises:
         ProposalError: the options do not fit the table.
@@ -53,14 +61,18 @@ def make(table: pd.DataFrame, snapshot: Snapshot, asked: Asked) -> Made:
     from mlworkflow.new.look import look
     from mlworkflow.preparing.prepare import prepare
 
-    _demand_rows(table)
+    _demand_table(table)
+    step = say if table.size >= MANY_VALUES else lambda _: None
+    step(f"Looking at {table.shape[1]:,} columns of {len(table):,} rows ...")
     columns = look(table)
     proposal = propose(table, columns, asked)
     sections = _sections(proposal, snapshot, asked)
     problem = _valid(sections)
     _demand_fit(table, problem)
+    step("Preparing the rows ...")
     prepared = prepare(table, problem)
     sections = _in_order(sections | {"contract": _contract(table, problem)})
+    step("Looking for what is doubtful ...")
     found = _findings(table, prepared.train, prepared.schema)
     told = [*_decided(proposal), "", *_columns(prepared.schema), "", *_doubtful(proposal, found)]
     where = short_address(snapshot.origin.address)
@@ -68,9 +80,15 @@ def make(table: pd.DataFrame, snapshot: Snapshot, asked: Asked) -> Made:
     return Made(_valid(sections), problemfile.text(proposal, sections, note), "\n".join(told))
 
 
-def _demand_rows(table: pd.DataFrame) -> None:
+def _demand_table(table: pd.DataFrame) -> None:
     if table.empty:
         raise TableError("the source table", ["it has no rows"], "Nothing was written.")
+    lengths = {place: len(str(name)) for place, name in enumerate(table, start=1)}
+    if long := [place for place, length in lengths.items() if length > MOST_LETTERS]:
+        told = [
+            f"the name of column {place} has {lengths[place]:,} letters, more than {MOST_LETTERS}" for place in long
+        ]
+        raise TableError("the source table", told, "Shorten it in the source; nothing was written.")
 
 
 def _sections(proposal: Proposal, snapshot: Snapshot, asked: Asked) -> dict[str, Any]:
@@ -152,9 +170,9 @@ def _decided(proposal: Proposal) -> list[str]:
 def _columns(schema: Schema) -> list[str]:
     """Return a line for each column: its role or kind, what a model is shown, its missing values."""
     shown = schema.columns[:MOST_COLUMNS]
-    wide = min(max(len(column.name) for column in shown), 28)
+    wide = min(max(len(on_a_line(column.name)) for column in shown), 28)
     lines = ["Columns:"]
-    lines += [f"  {_short(column.name, wide):<{wide}}  {_about(column)}"[:WIDTH] for column in shown]
+    lines += [_short(f"  {_short(column.name, wide):<{wide}}  {_about(column)}", WIDTH) for column in shown]
     more = len(schema.columns) - len(shown)
     return [*lines, f"  and {more} more"] if more else lines
 
@@ -168,6 +186,7 @@ def _about(column: Column) -> str:
 
 
 def _short(name: str, wide: int) -> str:
+    name = on_a_line(name)
     return name if len(name) <= wide else name[: wide - 1] + "…"
 
 

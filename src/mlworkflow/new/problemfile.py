@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +48,18 @@ LIMITS = [
 LINE_BY_LINE = ("data", "contract", "prepare", "spelling", "split", "metrics", "stopping", "rights", "source", "origin")
 
 
+class _OnOneLine(yaml.SafeDumper):
+    """Writes words with a line break, such as the name of a column may have, in double quotes and escaped."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Return the node of words."""
+        breaks = data.splitlines() not in ([], [data])
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style='"' if breaks else None)
+
+
+_OnOneLine.add_representer(str, _OnOneLine.represent_str)
+
+
 def text(proposal: Proposal, sections: Mapping[str, Any], note: str) -> str:
     """Return the file: `sections` in their order, comments, examples of what may be added.
 
@@ -80,9 +91,10 @@ def _block(key: str, value: Any, comment: str, indent: str = "") -> list[str]:
 
 def _flow(value: Any) -> str:
     """Return a value on one line of YAML."""
-    said = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"), sort_keys=False)
-    line = said.removesuffix("\n").removesuffix("\n...")
-    return json.dumps(value) if "\n" in line else line  # a line break in a name: YAML would fold it over lines
+    said: str = yaml.dump(
+        value, Dumper=_OnOneLine, default_flow_style=True, allow_unicode=True, width=float("inf"), sort_keys=False
+    )
+    return said.removesuffix("\n").removesuffix("\n...")
 
 
 def _examples(proposal: Proposal, sections: Mapping[str, Any]) -> Iterable[str]:

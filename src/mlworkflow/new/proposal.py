@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 from mlworkflow.core.errors import nearest
@@ -10,9 +12,12 @@ from mlworkflow.new.look import Evidence, named, one_spelling
 from mlworkflow.new.measures import decide_metrics, decide_model, decide_split
 from mlworkflow.new.roles import decide_reading, decide_roles
 from mlworkflow.new.task import decide_positive, decide_task
+from mlworkflow.rows.possible import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
+
+UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)?")  # what a file's reader calls a column without a name
 
 
 def propose(table: pd.DataFrame, columns: list[Evidence], asked: Asked) -> Proposal:
@@ -77,11 +82,8 @@ def _doubts(made: Proposal, columns: list[Evidence], asked: Asked) -> list[str]:
             for one in columns
             if one.others
         ),
-        *(
-            f"{one.name!r} has a value of its own in each row: if it is a key, add --key {one.name}"
-            for one in inputs
-            if one.unique and one.kind == "number" and one.whole
-        ),
+        *_numbers(inputs),
+        *_without_names([one.name for one in inputs if UNNAMED.fullmatch(one.name)]),
     ]
 
 
@@ -89,7 +91,34 @@ def _ordered(inputs: list[Evidence]) -> list[str]:
     """Return that the rows come in an order of time, where they do."""
     times = [one.name for one in inputs if one.kind == "time" and one.in_order and one.distinct > 20]
     return [
-        f"the rows are in the order of {name!r}: if the model is to tell the future, add --time {name}; validation by "
-        "rows drawn at random flatters then"
+        f"the rows are in the order of {name!r}: if the model is to tell the future, add --time {shlex.quote(name)}; "
+        "validation by rows drawn at random flatters then"
         for name in times[:1]
+    ]
+
+
+def _numbers(inputs: list[Evidence]) -> list[str]:
+    """Return the numbers that may be keys, and those that are too large."""
+    return [
+        f"{one.name!r} has a value of its own in each row: if it is a key, add --key {shlex.quote(one.name)}"
+        for one in inputs
+        if one.unique and one.kind == "number" and one.whole and not one.huge and not UNNAMED.fullmatch(one.name)
+    ] + [
+        f"{one.huge:,} values of {one.name!r} are beyond {LARGEST:.1e}, with which no model computes: they count as "
+        "missing"
+        for one in inputs
+        if one.huge
+    ]
+
+
+def _without_names(names: list[str]) -> list[str]:
+    """Return that columns have no name, and what to do."""
+    if not names:
+        return []
+    what, stand, it = ("a column", "stands", "it") if len(names) == 1 else ("columns", "stand", "them")
+    shown = few([repr(name) for name in names])
+    drop = f" {' '.join(map(shlex.quote, names))}" if len(names) <= 3 else ""
+    return [
+        f"{shown} {stand} for {what} without a name, by the place from 0: name {it} in the source, or leave {it} out "
+        f"by --drop{drop}"
     ]

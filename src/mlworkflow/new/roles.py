@@ -58,9 +58,13 @@ def decide_reading(made: Proposal, columns: list[Evidence], asked: Asked) -> Non
         data["missing"] = words
         where = few([column.name for column in columns if column.unread], 4)
         made.decide("missing", ", ".join(map(repr, words)), f"words among the numbers or dates of {where}")
-    if kinds := dict.fromkeys(asked.categorical, "category"):
+    if asked.categorical:
+        made.decide("categories", ", ".join(asked.categorical), "--categorical says so")
+    long = [column.name for column in columns if column.names and column.name not in asked.categorical]
+    if long:
+        made.decide("names", few(long, 4), "whole numbers so long that they would run together as amounts")
+    if kinds := dict.fromkeys([*asked.categorical, *long], "category"):
         data["kinds"] = kinds
-        made.decide("categories", ", ".join(kinds), "--categorical says so")
     if commas := [column.name for column in columns if column.comma]:
         data["commas"] = commas
         made.decide("commas", few(commas, 4), "numbers with a decimal comma")

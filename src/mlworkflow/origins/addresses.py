@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from importlib.metadata import entry_points
 from typing import Literal
 
 from mlworkflow.core.errors import ProjectError
@@ -11,6 +12,11 @@ from mlworkflow.core.errors import ProjectError
 Form = Literal["file", "download", "database", "api", "function"]
 SECRET = re.compile(
     r"pass(word|wd|phrase)?|pwd|secret|.*(token|signature|credential|secret|api_?key|access_?key)|sig|key|auth", re.I
+)
+DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle")  # that SQLAlchemy knows
+SOURCES = (
+    "a file, an http(s):// or s3:// address, a database with its query (sqlite:///shop.db, postgresql://me@host/shop), "
+    "api+http(s)://host/... or module:function"
 )
 NAMED = re.compile(r"\$\{(\w+)\}")  # ${NAME}: what stands in the environment under that name
 
@@ -24,16 +30,45 @@ class SecretError(ProjectError):
         )
 
 
+class SourceError(ProjectError):
+    """An address names nothing that a table can be taken from."""
+
+    def __init__(self, address: str, reason: str, next_step: str) -> None:
+        told = repr(without_secrets(address)) if address.strip() else "it"
+        super().__init__(f"a source must be {SOURCES}, but {told} {reason}. {next_step}")
+
+
 def form_of(address: str) -> Form:
-    """Return what an address names."""
-    scheme = address.partition("://")[0].lower() if "://" in address else ""
+    """Return what an address names.
+
+    Raises:
+        SourceError: nothing, or something that no table can be taken from.
+    """
+    if not address.strip():
+        raise SourceError(address, "is empty", "Name one of these.")
+    scheme = _scheme(address)
     if scheme in ("http", "https", "s3"):
         return "download"
     if scheme in ("api+http", "api+https"):
         return "api"
+    if scheme and not _is_database(scheme):
+        step = "Give the path alone." if scheme == "file" else "Fetch the table yourself and give the path of its file."
+        raise SourceError(address, f"begins with {scheme}://", step)
     if scheme:
         return "database"
     return "function" if re.fullmatch(r"[A-Za-z_][\w.]+:\w+", address) else "file"
+
+
+def _scheme(address: str) -> str:
+    return address.partition("://")[0].lower() if "://" in address else ""
+
+
+def _is_database(scheme: str) -> bool:
+    """Return whether SQLAlchemy knows the database, by itself or from a package that is installed."""
+    name = scheme.partition("+")[0]
+    return name in DATABASES or any(
+        name == found.name.partition(".")[0] for found in entry_points(group="sqlalchemy.dialects")
+    )
 
 
 def without_secrets(address: str) -> str:
@@ -41,7 +76,7 @@ def without_secrets(address: str) -> str:
 
     On the web a user's name may be a token, so it goes too.
     """
-    if form_of(address) == "database":
+    if _scheme(address) not in ("", "http", "https", "s3", "api+http", "api+https"):
         bare = re.sub(r"://([^:/@?#]*):([^?#]*)@", _without_password, address, count=1)
     else:
         bare = re.sub(r"(https?|s3)://[^/?#]*@", r"\1://", address, count=1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from mlworkflow.core.errors import ProjectError, nearest
+from mlworkflow.core.errors import ProjectError, ended, nearest
 from mlworkflow.core.problem import Api
 from mlworkflow.origins import addresses
 
@@ -30,7 +30,7 @@ class ApiError(ProjectError):
 
     def __init__(self, address: str, reason: str, next_step: str = MEND) -> None:
         told = addresses.censored(reason, address)
-        super().__init__(f"{addresses.without_secrets(address)} must give records, but {told}. {next_step}")
+        super().__init__(f"{addresses.without_secrets(address)} must give records, but {ended(told)} {next_step}")
 
 
 def take(address: str, options: Api, out: Path, say: Callable[[str], object] = print) -> None:
@@ -162,7 +162,9 @@ def _records(body: Any, name: str | None, address: str) -> list[Any]:
         found = pick(body, name)
         if not isinstance(found, list):
             keys = list(body) if isinstance(body, dict) else []
-            raise ApiError(address, f"no list is under {name!r}{nearest(name, keys)}; an answer holds {_told(body)}")
+            raise ApiError(
+                address, f"an answer holds {_told(body)}, and no list is under {name!r}{nearest(name, keys)}"
+            )
         return found
     lists = [value for value in body.values() if isinstance(value, list)] if isinstance(body, dict) else [body]
     if len(lists) != 1 or not isinstance(lists[0], list):

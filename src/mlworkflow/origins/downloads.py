@@ -1,4 +1,9 @@
-"""Fetches files over HTTP and from S3 by DVC, so that `dvc update` notices a change."""
+"""Fetches files over HTTP and from S3 by DVC.
+
+They are fetched and added, not imported: `dvc exp run` asks the source of every import in the repository, so that a run
+of another problem would need the credentials of S3, and notes what it hears as if it were fetched, so that `dvc update`
+misses the change (dvc 3.67).
+"""
 
 from __future__ import annotations
 
@@ -25,55 +30,29 @@ class DownloadError(ProjectError):
 
 
 def demand_plain(address: str) -> None:
-    """Demand that DVC can fetch the address and that it holds no secret, as DVC writes it into Git.
+    """Demand that DVC can fetch the address and that it holds no secret, as it is shown and kept in Git.
 
     Raises:
         SecretError: it has a password or a token.
         DownloadError: a package is missing.
     """
     if addresses.without_secrets(address) != address or addresses.NAMED.search(address):
-        raise addresses.SecretError(
-            address,
-            "DVC writes the address of a download down. Fetch the file yourself and give its path, or let DVC know the "
-            "secret by `dvc remote modify --local`.",
-        )
+        raise addresses.SecretError(address, "Fetch the file yourself and give its path.")
     if address.startswith("s3://") and find_spec("dvc_s3") is None:
         raise DownloadError(address, "the package dvc-s3 is not installed", "Type `make extras`.")
 
 
-def fetch(address: str, path: Path, say: Say, *, version: bool) -> None:
-    """Fetch a file to `path`: imported, so that `dvc update` works, or plain where no version is kept.
+def fetch(address: str, path: Path, say: Say) -> None:
+    """Fetch a file to `path`.
 
     Raises:
         DownloadError: it is not there, or the connection was cut.
     """
-    words = ["import-url", "--force"] if version else ["get-url", "--force"]
-    _attempt([*words, address, path.as_posix()], address, say)
-
-
-def update(address: str, path: Path, say: Say) -> None:
-    """Fetch an imported file anew if it changed; on failure the old one is back.
-
-    Raises:
-        DownloadError: it is not there, or the connection was cut.
-    """
-    mark = Path(f"{path}.dvc")
-    before = mark.read_bytes()
     try:
-        _attempt(["update", mark.as_posix()], address, say)
-    except BaseException:
-        mark.write_bytes(before)
-        dvc(["checkout", "--force", mark.as_posix()], say)
-        raise
-
-
-def _attempt(words: list[str], address: str, say: Say) -> None:
-    try:
-        dvc(words, say)
+        dvc(["get-url", "--force", address, path.as_posix()], say)
     except ProjectError as error:
         told = _web_reason(address) if address.startswith("http") else ""
-        told = told or str(error)
-        raise DownloadError(address, told, "Mend the address, or run the command again.") from error
+        raise DownloadError(address, told or str(error), "Mend the address, or run the command again.") from error
 
 
 def _web_reason(address: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlworkflow.core import io
-from mlworkflow.core.errors import ProjectError, nearest
+from mlworkflow.core.errors import ProjectError, ended, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ class FunctionError(ProjectError):
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
-            f"{address} must be a function without arguments that returns a pandas DataFrame, but {reason}. "
+            f"{address} must be a function without arguments that returns a pandas DataFrame, but {ended(reason)} "
             "Mend it, or give its module as it is imported from the repository's root."
         )
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 from mlworkflow import sources
 from mlworkflow.core import io, paths
-from mlworkflow.core.errors import ProjectError, UnreadableError, UnwritableError
+from mlworkflow.core.errors import ProjectError, TableError, UnreadableError
 from mlworkflow.core.problem import Api, Origin, Problem
 from mlworkflow.files import archives, tables
-from mlworkflow.origins import addresses, api, databases, downloads, functions
+from mlworkflow.origins import addresses, api, databases, downloads, functions, undoing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,22 +52,26 @@ def take(
     say: Say = print,
     here: Path = Path(),
     look: Callable[[Snapshot], object] | None = None,
+    beside: Sequence[Path] = (),
     trial: Path | None = None,
 ) -> Snapshot:
     """Take a snapshot of `address` as data/source/NAME, printing each command of DVC; what was there is replaced.
 
     `here` is where the user stands, for the path of a file. `look` is called with the snapshot before it is kept: what
-    it raises undoes all. With `trial`, a folder, the snapshot is laid there only to be looked at, a file stays where it
-    is, and DVC keeps no version.
+    it raises undoes all, also the files that it writes, which `beside` names. With `trial`, a folder, the snapshot is
+    laid there only to be looked at, a file stays where it is, and DVC keeps no version.
 
     Raises:
         ProjectError: it cannot be taken; nothing half-written is left, and what was there before is as it was.
     """
-    form = addresses.form_of(address)
+    typed, form = address, addresses.form_of(address)
     _demand_fitting(form, address, query, options)
     if form == "file":
         address = _from_root(here / address)
-    path = _path(address, form, name, trial or paths.SNAPSHOTS)
+        if Path(address).is_dir():
+            raise UnreadableError(typed, "it is a folder", "Name a file in it.")
+    with _told_of(typed, address):
+        path = _path(address, form, name, trial or paths.SNAPSHOTS)
     if trial is None and not Path(".dvc").is_dir():
         raise ProjectError("a snapshot is versioned by DVC, but there is no .dvc folder here. Type `dvc init`, commit.")
     kept = addresses.without_secrets(address)
@@ -75,20 +79,23 @@ def take(
     origin = Origin(address=kept, query=query, api=options if form == "api" else None, taken=taken)
     if form == "database" and kept != address:
         say("The password in the address is not kept: PGPASSWORD, or ${NAME} in the address, gives it another time.")
-    for left in sorted(path.parent.glob(f".{path.name}.*.before.tmp")):
-        say(f"A command was killed before it ended; the table from before it is {left}: move it back, or remove it.")
-    with _undone(path, in_place=form == "file" and Path(address) == path):
-        _fetch(address, form, path, origin, say, version=trial is None)
+    others = [Path(f"{path}.dvc"), path.parent / ".gitignore", *beside]
+    in_place = form == "file" and Path(address) == path
+    undone = undoing.undone(name, path, others, moved=not in_place, say=say) if trial is None else None
+    with undone or contextlib.nullcontext(), _told_of(typed, address, path):
+        _fetch(address, form, path, origin, say)
         source = {"_target_": "mlworkflow.sources.file", "path": path.as_posix(), **tables.sniff(path)}
         snapshot = Snapshot(path.as_posix(), source, origin)
         (look or _demand_rows)(snapshot)
-        if trial is None and form != "download":
+        if not in_place:
+            others[0].unlink(missing_ok=True)  # `dvc add` would keep the address of an import in it
+        if trial is None:
             downloads.dvc(["add", path.as_posix()], say)
     return snapshot
 
 
 def retake(problem: Problem, say: Say = print) -> Snapshot:
-    """Take the snapshot of a problem anew from its origin; a download by `dvc update`.
+    """Take the snapshot of a problem anew from its origin.
 
     Raises:
         ProjectError: the problem has no origin, or it cannot be taken; the old snapshot is as it was.
@@ -99,15 +106,8 @@ def retake(problem: Problem, say: Say = print) -> Snapshot:
             f"a snapshot is taken anew from problem.origin, but the problem {problem.name} has none. "
             "Write `origin: {address: ...}` into its file in conf/problem, or replace the snapshot and `dvc add` it."
         )
-    if addresses.form_of(origin.address) != "download":
-        name = path.name.removesuffix(_suffix(path.name))
-        return take(origin.address, name, query=origin.query, options=origin.api, say=say)
-    if not Path(f"{path}.dvc").is_file():
-        raise UnreadableError(f"{path}.dvc", "there is no such file", "Import the file again with `dvc import-url`.")
-    taken = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    downloads.update(origin.address, path, say)
-    source = problem.source.config() | tables.sniff(path)
-    return Snapshot(path.as_posix(), source, origin.model_copy(update={"taken": taken}))
+    name = path.name.removesuffix(_suffix(path.name))
+    return take(origin.address, name, query=origin.query, options=origin.api, say=say)
 
 
 def refresh(name: str, say: Say = print) -> str:
@@ -182,43 +182,20 @@ def _suffix(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _undone(path: Path, *, in_place: bool) -> Iterator[None]:
-    """Bring back what was there - the file, its .dvc file, .gitignore - when the block fails, however that ends it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.before.tmp")
-    marks = [Path(f"{path}.dvc"), path.parent / ".gitignore"]
-    before = {mark: mark.read_bytes() if mark.is_file() else None for mark in marks}
+def _told_of(typed: str, *inner: object) -> Iterator[None]:
+    """Tell a fault of a file that was made on the way as one of the source, which the user knows and can mend."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not in_place:
-            marks[0].unlink(missing_ok=True)  # `dvc add` would keep the address of an import in it
-            if path.exists():
-                path.replace(aside)
         yield
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            _restore(path, aside, before, in_place=in_place)
-        if isinstance(error, OSError):
-            raise UnwritableError(path, error) from error
-        raise
-    aside.unlink(missing_ok=True)
+    except (UnreadableError, TableError) as error:
+        if str(error.about) not in {*map(str, inner), *(Path(str(name)).name for name in inner)}:
+            raise
+        raise type(error)(addresses.without_secrets(typed), *error.told) from error
 
 
-def _restore(path: Path, aside: Path, before: dict[Path, bytes | None], *, in_place: bool) -> None:
-    if not in_place:
-        path.unlink(missing_ok=True)
-    if aside.exists():
-        aside.replace(path)
-    for mark, content in before.items():
-        if content is None:
-            mark.unlink(missing_ok=True)
-        elif not mark.is_file() or mark.read_bytes() != content:
-            io.write_bytes(content, mark)
-
-
-def _fetch(address: str, form: str, path: Path, origin: Origin, say: Say, *, version: bool) -> None:
+def _fetch(address: str, form: str, path: Path, origin: Origin, say: Say) -> None:
     """Lay the file of an address at `path`, whole or not at all."""
     if form == "download":
-        downloads.fetch(address, path, say, version=version)
+        downloads.fetch(address, path, say)
     elif form == "file":
         _copy(Path(address), path)
     elif form == "function":

@@ -20,7 +20,7 @@ from mlworkflow.rows.split import fingerprints
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlworkflow.core.problem import ColumnRule, Problem
+    from mlworkflow.core.problem import ColumnRule, Kind, Problem
 
 EXAMPLES = 3
 KINDS = {"number": "a number", "time": "a date", "category": "a word", "text": "a text"}
@@ -192,31 +192,46 @@ def _shown(values: pd.Series, rule: str) -> list[str]:
     return [f"row {row} has {as_word(value)!r}" for row, value in values.items()]
 
 
+def limit_mistakes(rules: Mapping[str, ColumnRule]) -> list[str]:
+    """Return the limits and values of rules that no column of their kind can have; each begins with the column."""
+    wanted = {"number": "must be a number", "time": "must be a date such as 2024-01-31"}
+    found = []
+    for name, rule in rules.items():
+        ends = {"low": rule.low, "high": rule.high}
+        read_ends = {end: _limit(value, rule.kind) for end, value in ends.items()}
+        told = wanted.get(rule.kind, f"is not for the kind {rule.kind}")
+        bad = [end for end in ends if ends[end] is not None and read_ends[end] is None]
+        found += [f"{name}.{end} {told}, not {ends[end]!r}" for end in bad]
+        if None not in read_ends.values() and read_ends["low"] > read_ends["high"]:
+            found.append(f"{name} must go from low to high, but goes from {rule.low!r} to {rule.high!r}")
+        if rule.values == []:
+            found.append(f"{name}.values is empty, so that no value would do; leave it out")
+        elif rule.values is not None and rule.kind == "time":
+            found.append(f"{name}.values is not for the kind time; low and high are")
+        elif rule.kind == "number":
+            odd = [value for value in rule.values or [] if _limit(value, "number") is None]
+            found += [f"{name}.values must be numbers, not {value!r}" for value in odd]
+    return found
+
+
 def _limits(rules: Mapping[str, ColumnRule]) -> dict[str, tuple[Any, Any]]:
     """Return (low, high) of each rule as its column's kind has them.
 
     Raises:
         ConfError: a limit is none; all that are.
     """
-    found: list[str] = []
-    read_limits = {
-        name: (_limit(rule.low, rule, f"{name}.low", found), _limit(rule.high, rule, f"{name}.high", found))
-        for name, rule in rules.items()
-    }
-    if found:
-        raise ConfError(found, "Mend problem.contract.")
-    return read_limits
+    if found := limit_mistakes(rules):
+        raise ConfError([f"problem.contract.{told}" for told in found], "Mend problem.contract.")
+    return {name: (_limit(rule.low, rule.kind), _limit(rule.high, rule.kind)) for name, rule in rules.items()}
 
 
-def _limit(value: Any, rule: ColumnRule, place: str, found: list[str]) -> Any:
+def _limit(value: Any, kind: Kind) -> Any:
+    """Return a limit as a column of the kind has it, None where it is none."""
+    if kind == "number" and not isinstance(value, str):
+        return None if value is None else float(value)
+    if kind != "time" or value is None:
+        return None
     import pandas as pd
 
-    if value is None:
-        return None
-    if rule.kind == "number" and not isinstance(value, str):
-        return float(value)
-    if rule.kind == "time" and pd.notna(point := dates(pd.Series([str(value)], dtype="str")).iloc[0]):
-        return point
-    wanted = {"number": "must be a number", "time": "must be a date such as 2024-01-31"}
-    found.append(f"problem.contract.{place} {wanted.get(rule.kind, f'is not for the kind {rule.kind}')}, not {value!r}")
-    return None
+    point = dates(pd.Series([str(value)], dtype="str")).iloc[0]
+    return point if pd.notna(point) else None

@@ -78,7 +78,9 @@ class Fitness:
         reference = self.problem.reference
         named: list[str | None] = [data.target, data.group, data.time, split.column, *reference.columns]
         named += [*data.key, *data.hidden]
-        told = [*named, *data.ranges, *data.kinds, *data.commas, *data.dates]
+        policy = self.problem.prepare
+        told = [*named, *data.ranges, *data.kinds, *data.commas, *data.dates, *policy.spelling, *policy.outliers]
+        told += [part.column for part in self.problem.constraints.slices]
         missing = dict.fromkeys(name for name in told if name is not None and name not in columns)
         found = [f"the column {name!r} is not there{nearest(name, columns)}" for name in missing]
         if self.rows < 2 * split.folds:

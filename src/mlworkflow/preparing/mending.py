@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlworkflow.preparing.ledger import EXAMPLES, Ledger
-from mlworkflow.rows.reading import as_word, words
+from mlworkflow.rows.reading import as_word, fit, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ def _plain(values: pd.Series, column: Column) -> np.ndarray:
     """Return an (n,) bool: True for words that any reader takes for the same number or date; a CSV has no others."""
     said = values.astype("str").str.strip()
     if column.kind == "number":
-        return np.asarray(said.str.fullmatch(NUMBER), dtype=bool)
+        return fit(said, NUMBER)
     return np.asarray(said.str.match(r"\d{4}-\d{2}-\d{2}"), dtype=bool) & (column.dates is None)
 
 

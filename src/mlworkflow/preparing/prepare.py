@@ -30,7 +30,9 @@ from mlworkflow.rows.possible import possible
 from mlworkflow.rows.schema import Schema, codes
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from mlworkflow.core.problem import Problem
 
@@ -84,20 +86,29 @@ def stream(batches: Batches, problem: Problem, keep: Keep) -> Streamed:
     demand_columns(schema, problem)
     fate = judge(batches, schema, problem, ledger)
     description, outlying, present = Description(schema), Outlying(schema), set[int]()
-    for first, batch in _numbered(batches()):
-        kept, test = fate.of(first, len(batch))
-        rows, test = _coded(possible(read_rows(batch[kept], schema)[0], problem.data.ranges), schema), test[kept]
+    for rows, test in _kept(batches, schema, problem, fate):
         train = rows[~test]
         description.add(train)
         outlying.add(train)
         if schema.classes:
             present.update(train[schema.target].unique().tolist())
         keep(train, rows[test])
-    demand_both_sides(fate, schema, present)
+    demand_both_sides(
+        fate, schema, present, problem, lambda: (rows for rows, _ in _kept(batches, schema, problem, fate)), ledger
+    )
     described = treatments.decide(description.schema(), problem.treatments)
     outlying.note(ledger)
     note_rare(description, described, ledger)
     return Streamed(described, ledger.table(), None if fate.ordered else problem.data.time)
+
+
+def _kept(
+    batches: Batches, schema: Schema, problem: Problem, fate: Fate
+) -> Iterator[tuple[pd.DataFrame, NDArray[np.bool_]]]:
+    """Yield the typed and mended rows of each batch that stay, and which of them are test rows."""
+    for first, batch in _numbered(batches()):
+        kept, test = fate.of(first, len(batch))
+        yield _coded(possible(read_rows(batch[kept], schema)[0], problem.data.ranges), schema), test[kept]
 
 
 def _coded(rows: pd.DataFrame, schema: Schema) -> pd.DataFrame:
@@ -130,28 +141,24 @@ def _numbered(batches: Iterable[pd.DataFrame]) -> Iterator[tuple[int, pd.DataFra
 
 
 def demand_columns(schema: Schema, problem: Problem) -> None:
-    """Demand that the columns which the policy names are there, and that those with ranges or quantiles are numbers.
+    """Demand that the columns which the policy names are there and of the right kind, and treatments that fit.
 
     Raises:
         TableError: all that is wrong.
     """
     policy, kinds = problem.prepare, {column.name: column.kind for column in schema.columns}
-    named: dict[str, Mapping[str, object]] = {
-        "prepare.spelling": policy.spelling,
-        "prepare.outliers": policy.outliers,
-        "data.ranges": problem.data.ranges,
+    named: dict[str, tuple[Mapping[str, object], tuple[str, ...]]] = {
+        "prepare.spelling": (policy.spelling, ("category", "text")),
+        "prepare.outliers": (policy.outliers, ("number",)),
+        "data.ranges": (problem.data.ranges, ("number",)),
     }
     found = [
         f"problem.{key}: there is no column {name!r}{nearest(name, kinds)}"
-        for key, names in named.items()
-        for name in names
         if name not in kinds
+        else f"problem.{key}: {name!r} must be a {' or '.join(fitting)}, but is a {kinds[name]}"
+        for key, (names, fitting) in named.items()
+        for name in names
+        if kinds.get(name) not in fitting
     ]
-    found += [
-        f"problem.{key}: {name!r} must be a number, but is a {kinds[name]}"
-        for key in ("prepare.outliers", "data.ranges")
-        for name in named[key]
-        if kinds.get(name, "number") != "number"
-    ]
-    if found:
-        raise TableError("the table", found, "Mend conf/problem.")
+    if found := [*found, *treatments.mistakes(schema, problem.treatments)]:
+        raise TableError("the table", found, "Mend conf/problem; data.kinds says how a column is read.")

@@ -44,11 +44,12 @@ def head(facts: Facts) -> dict[str, Any]:
     decision, simplest = facts.decision, facts.decision["simplest_adequate"]
     passed = list(decision["passed"].values())
     return {
-        "better": not decision["verdict"].startswith("no "),
+        "tone": "open" if "why" in decision else "no" if decision["verdict"].startswith("no ") else "yes",
         "verdict": decision["verdict"],
-        "sentence": _sentence(facts),
+        "sentence": decision.get("why") or _gain_in_words(facts),
         "good_enough": decision["good_enough"],
-        "passed": sum(passed),
+        "enough": "yes" if decision["good_enough"] else "no" if False in passed else "cannot be told",
+        "passed": passed.count(True),
         "rules": len(passed),
         "simplest": None if simplest in (facts.model, "model", None) else simplest,
         "value": facts.test.get(facts.primary),
@@ -57,15 +58,15 @@ def head(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _sentence(facts: Facts) -> str:
-    """Return the gain over the best baseline in words."""
-    decision, kind = facts.decision, "baseline" if facts.own_rung is None else "baseline of another kind"
-    value, low, high = (decision.get(name) for name in ("gain", "gain_low", "gain_high"))
-    gained = score(value) if value is None or value < 0 else f"+{score(value)}"
+def _gain_in_words(facts: Facts) -> str:
+    """Return the gain over the best baseline in words; a model that is a rung itself is compared with the others."""
+    decision, own = facts.decision, facts.own_rung
+    kind = "baseline" if own is None else f"baseline beside {plain(own)}, the model's own rung"
+    value, low, high = decision["gain"], decision["gain_low"], decision["gain_high"]
     told = f"On the test rows, {facts.model} against {plain(decision['best_baseline'])}, the best {kind}: "
-    told += f"a gain of {gained} in {facts.primary}"
-    told += f", 95% interval {score(low)} to {score(high)}." if low is not None else "."
-    if low is not None and high is not None and low <= 0 <= high:
+    told += f"a gain of {score(value) if value < 0 else f'+{score(value)}'} in {facts.primary}, "
+    told += f"95% interval {score(low)} to {score(high)}."
+    if low <= 0 <= high:
         told += " That is within the noise."
     if decision["least_gain"]:
         told += f" Worth having from {number(float(decision['least_gain']))}."
@@ -122,9 +123,11 @@ def importance(facts: Facts) -> dict[str, Any] | None:
 
 
 def rules(decision: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a line a rule, the broken ones first."""
-    lines = [
-        {"name": name, "passed": kept, "margin": decision["margin"].get(name)}
-        for name, kept in decision["passed"].items()
+    """Return a line a rule: the broken ones first, then those that cannot be told."""
+    told = {False: ("no", "bad"), None: ("cannot be told", "warn"), True: ("yes", "good")}
+    return [
+        {"name": name, "kept": words, "tone": tone, "margin": decision["margin"].get(name)}
+        for kept, (words, tone) in told.items()
+        for name, passed in decision["passed"].items()
+        if passed is kept
     ]
-    return sorted(lines, key=lambda line: line["passed"])

@@ -22,13 +22,13 @@ def infer(table: pd.DataFrame, problem: Problem) -> Schema:
 
 def infer_batches(batches: Iterable[pd.DataFrame], problem: Problem) -> Schema:
     """Return the schema of a raw table that comes in batches."""
-    data, policy, roles = problem.data, problem.prepare, _roles(problem)
+    data, policy, known = problem.data, problem.prepare, roles(problem)
     seen, classes = _seen(batches, problem)
     columns = [
         Column(
             name,
-            kind=_kind(name, evidence, roles.get(name, "input"), problem),
-            role=roles.get(name, "input"),
+            kind=_kind(name, evidence, known.get(name, "input"), problem),
+            role=known.get(name, "input"),
             spelling=policy.spelling.get(name, {}),
             comma=name in data.commas,
             dates=data.dates.get(name),
@@ -53,10 +53,11 @@ def _seen(batches: Iterable[pd.DataFrame], problem: Problem) -> tuple[dict[str, 
     return seen, classes
 
 
-def _roles(problem: Problem) -> dict[str, Role]:
+def roles(problem: Problem) -> dict[str, Role]:
+    """Return the role of each column that the problem gives one; the others are inputs."""
     data = problem.data
-    roles: dict[str, Role] = dict.fromkeys(data.hidden, "hidden")
-    roles |= dict.fromkeys(data.key, "key")
+    found: dict[str, Role] = dict.fromkeys(data.hidden, "hidden")
+    found |= dict.fromkeys(data.key, "key")
     reference = problem.reference
     named: list[tuple[Role, str | None]] = [
         ("existing", reference.existing),
@@ -64,19 +65,26 @@ def _roles(problem: Problem) -> dict[str, Role]:
         ("group", data.group),
         ("time", data.time),
     ]
-    roles |= {name: role for role, name in named if name}
+    found |= {name: role for role, name in named if name}
     if problem.split.column:
-        roles[problem.split.column] = "hidden"
+        found[problem.split.column] = "hidden"
     if data.target:
-        roles[data.target] = "target"
-    return roles
+        found[data.target] = "target"
+    return found
 
 
 def _kind(name: str, evidence: Evidence, role: Role, problem: Problem) -> Kind:
-    """Return what the problem says of a column, else what its role or its values say."""
-    data, found = problem.data, evidence.kind
-    if role == "target" and problem.task in ("binary", "multiclass"):
-        return "category"
+    """Return what the problem says of a column, else what its values say."""
+    if stated := stated_kind(name, problem):
+        return stated
+    return "category" if evidence.kind == "text" and role not in ("input", "hidden") else evidence.kind
+
+
+def stated_kind(name: str, problem: Problem) -> Kind | None:
+    """Return what the problem says of a column, by a line of its own or by its role; None where it says nothing."""
+    data, role = problem.data, roles(problem).get(name, "input")
+    if role == "target":
+        return "number" if problem.task == "regression" else "category"
     if role == "time":
         return "time"
     if name in data.kinds:
@@ -87,7 +95,7 @@ def _kind(name: str, evidence: Evidence, role: Role, problem: Problem) -> Kind:
         return "number"
     if role == "key" or name == problem.split.column:
         return "category"  # as numbers, long ones would run together
-    return "category" if found == "text" and role not in ("input", "hidden") else found
+    return None
 
 
 def _ordered(classes: Iterable[str], problem: Problem) -> list[Any]:

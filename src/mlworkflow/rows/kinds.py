@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlworkflow.rows.reading import MARKS, SIGNS, dates, numbers, words
+from mlworkflow.rows.reading import MARKS, SIGNS, dates, fit, numbers, plain_numbers, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ GLANCE = 100
 
 
 def _are_dates(found: pd.Series) -> bool:
-    return bool(found.str.fullmatch(DATE).all() and dates(found).notna().all())
+    return bool(fit(found, DATE).all() and dates(found).notna().all())
 
 
 class Evidence:
@@ -53,9 +53,15 @@ class Evidence:
             return
         self.known += len(found)
         self.letters += int(found.str.len().sum())
-        self.spaces += int(found.str.count(" ").sum())
         if len(self.distinct) <= MANY:
             self.distinct.update(found.unique()[: MANY + 1])
+        plain = plain_numbers(found)
+        if plain is not None and not np.isnan(plain).any():  # as most columns of numbers are: there is no more to see
+            self.date = False
+            self.signs.add("")
+            self.unparted |= bool((np.abs(plain) >= 1000).any())
+            return
+        self.spaces += int(found.str.count(" ").sum())
         few = found.head(GLANCE)  # mostly they tell already that the others need no look
         self.number = self.number and bool(numbers(few).notna().all()) and self._are_numbers(found)
         self.date = self.date and _are_dates(few) and _are_dates(found)

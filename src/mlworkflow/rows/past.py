@@ -112,7 +112,7 @@ class Rolling:
 
 
 def _demand_whole(name: str, value: object) -> None:
-    if not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name} must be a whole number from 1, but is {value!r}")
 
 

@@ -52,9 +52,9 @@ def _spelt_out(values: Any) -> pd.Series:
 
 
 def _known(found: pd.Series, blanks: Sequence[str]) -> pd.Series:
-    trimmed = found.str.strip()
-    known: pd.Series = trimmed.where(~trimmed.isin(blanks)) if blanks else trimmed
-    return known
+    trimmed: pd.Series = found.str.strip()
+    blank = trimmed.isin(blanks).to_numpy()
+    return trimmed.where(~blank) if blank.any() else trimmed
 
 
 def spelt(found: pd.Series, variants: Mapping[str, str]) -> pd.Series:
@@ -63,13 +63,15 @@ def spelt(found: pd.Series, variants: Mapping[str, str]) -> pd.Series:
 
     if not variants:
         return found
-    known = {_same(word): word for word in variants.values()} | {_same(old): new for old, new in variants.items()}
+    known = {same_spelling(word): word for word in variants.values()} | {
+        same_spelling(old): new for old, new in variants.items()
+    }
     codes, uniques = pd.factorize(found)
-    mended = np.array([*(known.get(_same(word), word) for word in uniques), None], dtype="object")
+    mended = np.array([*(known.get(same_spelling(word), word) for word in uniques), None], dtype="object")
     return pd.Series(mended[codes], index=found.index, dtype="str")
 
 
-def _same(word: str) -> str:
+def same_spelling(word: str) -> str:
     """Return what two spellings of one word share."""
     return " ".join(word.casefold().split())
 
@@ -85,28 +87,37 @@ def numbers(found: pd.Series, comma: bool = False) -> pd.Series:
         comma: the decimal comma is used: `1.234,5` and `1,5`; a word with one point and no comma keeps its point.
     """
     import pandas as pd
-    import pyarrow as pa
 
     plain = _pointed(found) if comma else found
-    try:
-        read = pa.array(plain, type=pa.large_string(), from_pandas=True).cast(pa.float64())
-        return pd.Series(read.to_numpy(zero_copy_only=False), index=found.index, dtype="float64")
-    except pa.ArrowInvalid:  # some word is not as plain as that
-        values = pd.to_numeric(plain, errors="coerce").to_numpy(dtype="float64", na_value=np.nan, copy=True)
+    if (read := plain_numbers(plain)) is not None:
+        return pd.Series(read, index=found.index, dtype="float64")
+    values = pd.to_numeric(plain, errors="coerce").to_numpy(dtype="float64", na_value=np.nan, copy=True)
     left = np.flatnonzero(np.isnan(values) & plain.notna().to_numpy())
     others = plain.iloc[left]
-    marked = left[_is_marked(others)]
+    marked = left[fit(others, NUMBER)]
     bare = plain.iloc[marked].map(lambda word: MARKS.sub("", word))
     values[marked] = pd.to_numeric(bare, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
     return pd.Series(values, index=found.index)
 
 
-def _is_marked(found: pd.Series) -> np.ndarray:
-    """Return an (n,) bool: True for numbers written with thousands or a sign."""
+def plain_numbers(found: pd.Series) -> np.ndarray | None:
+    """Return the (n,) float64 of words that are all written as programs write numbers or missing, else None."""
+    import pyarrow as pa
+
+    try:
+        read = pa.array(found, type=pa.large_string(), from_pandas=True).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    return np.asarray(read.to_numpy(zero_copy_only=False), dtype="float64")
+
+
+def fit(found: pd.Series, pattern: str) -> np.ndarray:
+    """Return an (n,) bool: True for words that a pattern of RE2 fits from end to end; none that is missing."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    fits = pc.match_substring_regex(pa.array(found, type=pa.large_string(), from_pandas=True), rf"^{NUMBER}$")
+    words = pa.array(found, type=pa.large_string(), from_pandas=True)
+    fits = pc.fill_null(pc.match_substring_regex(words, rf"^(?:{pattern})$"), False)
     return np.asarray(fits.to_numpy(zero_copy_only=False), dtype=bool)
 
 

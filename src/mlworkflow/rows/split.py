@@ -149,7 +149,7 @@ def _folds_by_time(times: np.ndarray, count: int) -> list[tuple[np.ndarray, np.n
     points, point = np.unique(times, return_inverse=True)
     if len(points) <= count:
         raise TableError(
-            "the training rows", [f"{len(points)} points in time for {count} folds"], "Set fewer problem.split.folds."
+            "the training rows", [f"{len(points)} points in time for {count} folds"], _fewer(len(points) - 1)
         )
     order = point.argsort(kind="stable")
     ends = np.append(np.searchsorted(point[order], np.arange(len(points))), len(order))  # where each point begins
@@ -175,10 +175,20 @@ def _together(train: pd.DataFrame, data: Data, split: Split) -> np.ndarray | Non
 
 def _demand_enough(rows: int, classes: np.ndarray | None, groups: np.ndarray | None, count: int) -> None:
     found = [f"{rows} training rows for {count} folds"] if rows < 2 * count else []
-    if groups is not None and len(np.unique(groups.astype(str))) < count:
-        found.append(f"{len(np.unique(groups.astype(str)))} groups for {count} folds")
-    if classes is not None and rows:
-        least = int(np.bincount(classes).min())
-        found += [f"a class with {least} training rows for {count} folds"] if least < count else []
+    most = rows // 2
+    if groups is not None and (parts := len(np.unique(groups.astype(str)))) < count:
+        told = f"{parts} {'group' if parts == 1 else 'groups'} of rows that stay together"
+        found.append(f"{told} (by problem.data.group, key or content) for {count} folds")
+        most = min(most, parts)
+    if classes is not None and rows and (least := int(np.bincount(classes).min())) < count:
+        found.append(f"a class with {least} training {'row' if least == 1 else 'rows'} for {count} folds")
+        most = min(most, least)
     if found:
-        raise TableError("the training rows", found, "Collect more rows, or set fewer problem.split.folds.")
+        raise TableError("the training rows", found, _fewer(most))
+
+
+def _fewer(most: int) -> str:
+    """Return what to do where the rows do for `most` folds."""
+    if most < 2:
+        return "Collect more rows: so few cannot be cross-validated."
+    return f"Collect more rows, or set problem.split.folds to {most} or fewer."

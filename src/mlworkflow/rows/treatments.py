@@ -29,7 +29,7 @@ def decide(schema: Schema, overrides: Mapping[str, Treatment]) -> Schema:
     Raises:
         ConfError: an override names a column that is no input, or a treatment that does not fit it; all at once.
     """
-    if found := _mistakes(schema, overrides):
+    if found := mistakes(schema, overrides):
         raise ConfError(found, "Mend problem.treatments, or set data.kinds where a column is read as another kind.")
     clustering = schema.task == "clustering"
     columns = [
@@ -49,22 +49,22 @@ def of_features(schema: Schema, names: Collection[str]) -> Schema:
     return replace(schema, columns=[told.get(column.name, column) for column in schema.columns])
 
 
-def _mistakes(schema: Schema, overrides: Mapping[str, Treatment]) -> list[str]:
+def mistakes(schema: Schema, overrides: Mapping[str, Treatment]) -> list[str]:
+    """Return the overrides of columns that are no inputs, and those that do not fit their column."""
     known = {column.name: column for column in schema.columns if column.role in ("input", "time")}
     return [
         f"problem.treatments: {name!r} is no input{nearest(name, known)}"
         if name not in known
         else f"problem.treatments.{name}: {why}"
         for name, treatment in overrides.items()
-        if name not in known or (why := _misfit(known[name], treatment, schema.task))
+        if name not in known or (why := misfit(known[name].kind, treatment, schema.task))
     ]
 
 
-def _misfit(column: Column, treatment: Treatment, task: str) -> str | None:
-    """Return why a column cannot be treated so."""
-    if treatment not in FITTING[column.kind]:
-        fitting = ", ".join(FITTING[column.kind])
-        return f"{treatment} does not fit a column of the kind {column.kind}; those that do: {fitting}"
+def misfit(kind: Kind, treatment: Treatment, task: str) -> str | None:
+    """Return why a column of this kind cannot be treated so."""
+    if treatment not in FITTING[kind]:
+        return f"{treatment} does not fit a column of the kind {kind}; those that do: {', '.join(FITTING[kind])}"
     if treatment == "target" and task == "clustering":
         return "a clustering has no target to encode by; take hash"
     return None

@@ -19,7 +19,8 @@ def predict(rows: Path, out: Path, bundle: Path = paths.BUNDLE) -> str:
     The rows have the columns of the raw table; the target may be absent, further columns are ignored and named.
 
     Raises:
-        UnreadableError: a file cannot be read, or has another suffix.
+        SuffixError: `out` has another suffix.
+        UnreadableError: a file cannot be read.
         TableError: columns are missing, or values cannot be read; all of them at once. Nothing is written.
         DamagedBundleError: the bundle is not the one of its manifest; nothing of it is loaded.
     """

@@ -39,7 +39,7 @@ def run(name: str) -> None:
 
 
 def main() -> int:
-    """Return 0, or 1 after printing a user's mistake without a traceback."""
+    """Return 0, or 1 after printing a user's mistake without a traceback; 130 where the user stopped it."""
     use_own_code()
     os.environ.update(FIXED)
     from mlworkflow.core.errors import ProjectError
@@ -53,6 +53,9 @@ def main() -> int:
     except MemoryError:
         print(f"{name}: the table must fit into memory, but it does not. Take fewer rows in collect.", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"{name}: stopped, nothing is half-written; `dvc repro` goes on from here.", file=sys.stderr)
+        return 130
     return 0
 
 

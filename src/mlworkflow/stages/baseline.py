@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlworkflow.core import io, paths
+from mlworkflow.core.errors import TableError
 from mlworkflow.core.params import Sections
 from mlworkflow.learning import modelfile
 from mlworkflow.learning.baselines import SIMPLEST_FIRST, existing, ladder
@@ -24,6 +25,7 @@ def climb(
 ) -> dict[str, Validated]:
     """Return what cross-validation says of each rung, and the training rows of the existing system."""
     parts = folds(train, rows.target, problem.data, problem.split, problem.task, seed)
+    demand_rows(min(len(fitted) for fitted, _ in parts), problem.clusters)
     found = {name: validate(rung, rows, parts, problem, schema.classes) for name, rung in rungs.items()}
     if problem.reference.existing and rows.target is not None:
         said, threshold = relabel(
@@ -31,6 +33,13 @@ def climb(
         )
         found["existing"] = Validated(metrics.score(problem.metrics.names, said), said, threshold)
     return found
+
+
+def demand_rows(fewest: int, clusters: int | None) -> None:
+    """Demand that the smallest fold is fitted on more rows than there are groups. Raises TableError."""
+    if clusters is not None and fewest <= clusters:
+        found = [f"{clusters} groups are asked for (clusters), but a fold is fitted on {fewest} rows"]
+        raise TableError("the training rows", found, "Ask for fewer groups, or collect more rows.")
 
 
 def as_metrics(found: dict[str, Validated], problem: Problem) -> dict[str, dict[str, float]]:

@@ -24,6 +24,7 @@ from mlworkflow.measures.compare import paired
 from mlworkflow.measures.intervals import intervals
 from mlworkflow.measures.metrics import Scored
 from mlworkflow.measures.stability import stability
+from mlworkflow.rows.reading import as_word, words
 from mlworkflow.rows.schema import Schema
 from mlworkflow.rows.split import row_ids
 
@@ -67,6 +68,8 @@ def fit_words(metric: str, train: float, cross_validated: float, tested: dict[st
     noise = max(tested["high"] - tested["low"], 0.0) / 2
     learnt, kept = metrics.gain(metric, train, cross_validated), metrics.gain(metric, tested["value"], cross_validated)
     said = [f"fitted rows are better than held-out ones by {learnt:.4g} in {metric}"]
+    if np.isnan(noise):
+        return f"{said[0]}; the test rows do not tell how much of it is noise"
     said.append(
         "more than the noise: it overfits" if learnt > noise else "no more than the noise: no sign of overfitting"
     )
@@ -103,12 +106,14 @@ def predictions(test: pd.DataFrame, scored: Scored, classes: Sequence[Any]) -> p
     return table.assign(**{f"probability_{name}": said[:, code] for code, name in enumerate(names)})
 
 
-def shares(test: pd.DataFrame, slices: Sequence[SliceShare]) -> dict[str, dict[str, float]]:
-    """Return {column: {value: share of the test rows}} for the slices that a constraint names."""
+def shares(test: pd.DataFrame, slices: Sequence[SliceShare], schema: Schema) -> dict[str, dict[str, float]]:
+    """Return {column: {value: share of the test rows}} for the slices that a constraint names, compared as words."""
     found: dict[str, dict[str, float]] = {}
     for part in slices:
-        share = float((test[part.column].astype(str) == str(part.value)).mean())
-        found.setdefault(part.column, {})[str(part.value)] = share
+        values = test[part.column]
+        if part.column == schema.target and schema.classes:
+            values = values.map(dict(enumerate(schema.classes)))
+        found.setdefault(part.column, {})[str(part.value)] = float((words(values) == as_word(part.value)).mean())
     return found
 
 
@@ -122,7 +127,7 @@ def write_plots(tables: dict[str, pd.DataFrame]) -> None:
 def constraint_on_time(limit: float | None, fitted: Any, rows: Rows) -> dict[str, Any]:
     """Return the limit on a prediction's time and whether it is kept; the time itself goes to the untracked timings."""
     measured = seconds_a_row(fitted, rows)
-    io.write_json({"milliseconds_a_row": round(measured * 1000, 3)}, paths.TIMINGS / "prediction.json")
+    io.write_json({"milliseconds_a_row": round(measured * 1000, 3)}, paths.PREDICTION_TIME)
     if limit is None:
         return {}
     return {"slowest_prediction_milliseconds": {"limit": limit, "passed": measured * 1000 <= limit}}
@@ -167,12 +172,13 @@ def findings(exam: Exam, weights: pd.DataFrame, bounds: dict[str, Any]) -> dict[
     return {
         "primary": primary,
         "rows": {"train": exam.schema.rows, "test": len(exam.test)},
+        "without_value": metrics.without_value(primary, scored, classes),
         "fit": _fit(primary, bounds["metrics"][primary]),
         "against": against,
         "best": best.told(exam.best, scored, problem, exam.schema, seed),
         "money": money(scored, exam.others, problem, classes, seed),
         "slices": parts.to_dict("records"),
-        "shares": shares(exam.test, problem.constraints.slices),
+        "shares": shares(exam.test, problem.constraints.slices, exam.schema),
         "importance": weights.to_dict("records"),
         "calibration": _calibration(scored),
         "threshold": _with_silent_classes(exam) if classes else None,

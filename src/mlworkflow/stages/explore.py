@@ -16,7 +16,8 @@ def main(sections: Sections) -> None:
     raw, rows = io.Columns(paths.RAW), io.Columns(paths.TRAIN_ROWS)
     schema, train = Schema.from_dict(io.read_json(paths.SCHEMA)), rows.sample(MOST_ROWS)
     problem = sections.problem
-    found = explore.explore(raw, train, schema, explore.test_side(raw, schema, problem.data, problem.split))
+    side = explore.test_side(raw, schema, problem.data, problem.split)
+    found = explore.explore(raw, train, schema, side, by_time=problem.split.scheme == "time")
     looks = columns(train, schema)
     counts = {"raw": len(raw), "train": len(rows), "looked": len(train)}
     io.write_json({"findings": [finding.to_dict() for finding in found]}, paths.DATA_FINDINGS)

@@ -112,7 +112,8 @@ def table_of(head: list[str], lines: list[list[str]]) -> str:
 
 def _verdict(decision: Mapping[str, Any]) -> str:
     enough = "It keeps every rule of the problem." if decision["good_enough"] else "It does not keep every rule."
-    return f"**{str(decision['verdict']).capitalize()}.** {enough}"
+    verdict = str(decision["verdict"]).capitalize()
+    return f"**{verdict}.** {decision['why']}" if "why" in decision else f"**{verdict}.** {enough}"
 
 
 def _details(problem: Problem, model: Model, augment: Augment, seed: int, threshold: Mapping[str, Any]) -> str:
@@ -219,11 +220,13 @@ def _rights(problem: Problem) -> str:
 
 
 def _caveats(problem: Problem, found: Mapping[str, Any]) -> str:
-    broken = [name.replace("_", " ") for name, passed in found["decision"]["passed"].items() if not passed]
+    rules = found["decision"]["passed"].items()
+    broken, untold = ([name.replace("_", " ") for name, passed in rules if passed is kept] for kept in (False, None))
     lines = [
         f"- Fit: {found['findings']['fit']['words']}",
         f"- Rules not kept: {', '.join(broken) or 'none'}",
-        f"- The simplest that does as well: {found['decision']['simplest_adequate']}",
+        *([f"- Rules that cannot be told: {', '.join(untold)}"] if untold else []),
+        f"- The simplest that does as well: {found['decision']['simplest_adequate'] or 'cannot be told'}",
         "- Watch it with `dvc repro monitor`: put new rows into data/production/",
     ]
     return "\n".join(lines)
