@@ -153,6 +153,17 @@ def _paths(section: dict) -> Iterator[tuple[str, ...]]:
         yield from ((key, *rest) for rest in _paths(value if isinstance(value, dict) else {}))
 
 
+def test_every_stage_but_the_first_is_kept_in_the_run_cache():
+    """DVC keeps none that persists an output, or that has one outside its cache which is neither metric nor plot."""
+    uncached = {
+        name: [
+            out for out in spec.get("outs", []) if isinstance(out, dict) and set(*out.values()) & {"cache", "persist"}
+        ]
+        for name, spec in STAGES.items()
+    }
+    assert [name for name, outs in uncached.items() if outs] == ["define"]
+
+
 def test_a_stage_runs_the_code_of_its_own_folder_though_another_is_installed(copy):
     """So does DVC run a queued experiment: in a copy, while the workspace that is installed may have been edited."""
     (copy / "src/mlworkflow/stages/probe.py").write_text(

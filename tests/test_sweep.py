@@ -21,8 +21,8 @@ NOTES = ".dvc/tmp/exps"
 
 
 def until(done: Callable[[], bool]) -> None:
-    """Wait until something is so; a minute or two of a busy machine at most."""
-    for _ in range(1200):
+    """Wait until something is so; ten minutes of a busy machine at most."""
+    for _ in range(6000):
         if done():
             return
         time.sleep(0.1)
@@ -52,13 +52,13 @@ def test_a_sweep_that_is_killed_in_the_middle_goes_on_to_a_leaderboard(clone):
     with subprocess.Popen(IRIS, cwd=clone, env=environment(clone), stdout=subprocess.PIPE, text=True) as first:
         until(lambda: "Running stage 'featurize'" in logs(clone))
         kill(first.pid, *workers(clone))
-        assert "DVC takes them along" in first.communicate()[0]
-    said = run(clone, *IRIS)
+        assert "DVC takes them along" in " ".join(first.communicate()[0].split())
+    said = run(clone, *IRIS, "--jobs", "2")
     assert "its worker was killed; it is queued anew" in said
     assert "Stage 'prepare' is cached - skipping run" in logs(clone)
     assert "Against the same configuration without the sweep's change." in said
     assert "n_init 2" in said
-    assert max(len(line) for line in said.splitlines() if not line.startswith("$")) <= 120
+    assert max(len(line) for line in said.splitlines() if not line.startswith(("$", "sweep "))) <= 80
     assert "Do more starts help?" in (clone / "reports/sweep.html").read_text(encoding="utf-8")
     assert list(pd.read_csv(clone / "reports/sweep.csv")["word"]) == ["no clear difference"]
     assert (clone / "README.md").read_text(encoding="utf-8") == "edited\n"
@@ -114,7 +114,7 @@ def test_experiments_run_side_by_side_failures_are_told_and_losers_removed(quick
     said = run(quick, "mlworkflow", "sweep", "seeds", "--jobs", "2", code=1)
     assert "$ dvc queue start --jobs 2" in said
     assert "the commit records no run" in said
-    assert "seed 44: AssertionError: seed 44 is unlucky" in " ".join(said.split())
+    assert "seed 44: evaluate: AssertionError: seed 44 is unlucky" in " ".join(said.split())
     told = pd.read_csv(quick / "reports/sweep.csv")
     assert list(told["word"].isin(["failed"])) == [False, True, False]
     assert "over 3 seeds" in " ".join(said.split())

@@ -145,6 +145,15 @@ def test_the_board_fits_a_terminal(metric, size):
     assert "no clear difference" in text(made)
 
 
+def test_long_labels_that_begin_alike_are_told_apart():
+    rows = [
+        Row(f"without the long column {name}", "x", 0.9, 0.9, Difference(0.01, -0.01, 0.01), "no clear difference")
+        for name in "ab"
+    ]
+    lines = text(board(rows=rows, spread=0.001, seeds=6, compared=2)).splitlines()
+    assert [line.split("  ")[0][-1] for line in lines[3:5]] == ["a", "b"]
+
+
 def test_the_page_shows_every_row_the_chart_and_the_words():
     made = board(
         ("good", left(model(3.0))), ("a <b>", left(model(1.0, own=3))), ("broken", Failure("why")), spread=0.01, seeds=6

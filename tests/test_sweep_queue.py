@@ -216,6 +216,7 @@ class Fake:
         self.tasks_[experiment.name] = "Queued"
 
     def start(self, jobs: int) -> None:
+        self.did.append("start")
         self.started = True
 
     def forget(self, names: list[str]) -> None:
@@ -250,7 +251,7 @@ def outcome(fake: Fake, *names: str, now=lambda _: None) -> tuple[dict[str, str]
 def test_each_experiment_is_queued_started_and_told_when_it_ends():
     fake = Fake(a=["Running", "Success"], b=["Queued", "Running", "Success"])
     assert outcome(fake, "a", "b") == ({}, ["a commit of sweep-a-0", "b commit of sweep-b-0"])
-    assert fake.did == ["add sweep-a-0", "add sweep-b-0"]
+    assert fake.did == ["add sweep-a-0", "add sweep-b-0", "start"]
 
 
 def test_a_failure_does_not_hold_up_the_others():
@@ -263,14 +264,14 @@ def test_what_waits_already_is_not_queued_twice_and_what_failed_before_is_tried_
     fake = Fake(a=["Success"], b=["Success"])
     fake.tasks_ = {"sweep-a-0": "Queued", "sweep-b-0": "Failed"}
     assert outcome(fake, "a", "b")[0] == {}
-    assert fake.did == ["forget sweep-b-0", "add sweep-b-0"]
+    assert fake.did == ["forget sweep-b-0", "add sweep-b-0", "start"]
 
 
 def test_a_task_whose_worker_was_killed_before_is_queued_anew():
     fake = Fake(a=["Running", "Success"])
     fake.tasks_ = {"sweep-a-0": "Running"}
     assert outcome(fake, "a")[0] == {}
-    assert fake.did[1:] == ["kill sweep-a-0", "forget sweep-a-0", "add sweep-a-0"]
+    assert fake.did[1:] == ["kill sweep-a-0", "forget sweep-a-0", "add sweep-a-0", "start"]
 
 
 def test_a_worker_that_is_killed_meanwhile_is_noticed():

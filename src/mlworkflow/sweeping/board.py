@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlworkflow.measures.compare import Difference
     from mlworkflow.sweeping.outcome import Outcome
 
-WIDTH, SHORTEST_LABEL, LONGEST_METRIC, LONGEST_NUMBER = 80, 12, 10, 9
+WIDTH, SHORTEST_LABEL, LONGEST_METRIC, LONGEST_NUMBER = 80, 15, 10, 9
 BETTER, WORSE, UNCLEAR, SAME, OTHER, FAILED = (
     "better",
     "worse",
@@ -174,7 +174,7 @@ def _fitted(board: Board) -> tuple[list[list[str]], list[int], int]:
     """Return the cells, the widths of those after the label, and that of the label; with fewer digits if need be."""
     metric = board.metric if len(board.metric) <= LONGEST_METRIC else "metric"
     for digits in range(_digits(board), -1, -1):
-        cells = [["experiment", metric, "difference", "±seeds", "interval", ""], *_cells(board, digits)]
+        cells = [["experiment", metric, "gain", "±seeds", "interval", ""], *_cells(board, digits)]
         wide = [max(len(line[place]) for line in cells) for place in range(1, 6)]
         if (left := WIDTH - sum(wide) - 2 * len(wide)) >= SHORTEST_LABEL:
             break
@@ -198,9 +198,14 @@ def _difference(difference: Difference | None, spread: str, digits: int) -> list
 
 def _line(cells: Sequence[str], left: int, wide: Sequence[int]) -> str:
     label, *numbers, word = cells
-    label = label if len(label) <= left else label[: left - 1] + "…"
     columns = [f"{number:>{width}}" for number, width in zip(numbers, wide, strict=False)]
-    return "  ".join([f"{label:<{left}}", *columns, word]).rstrip()
+    return "  ".join([f"{_short(label, left):<{left}}", *columns, word]).rstrip()
+
+
+def _short(label: str, most: int) -> str:
+    """Return a label of at most `most` letters: its middle is left out, as labels of one sweep begin alike."""
+    first = most // 3
+    return label if len(label) <= most else f"{label[:first]}…{label[len(label) - (most - first - 1) :]}"
 
 
 def _digits(board: Board) -> int:
@@ -225,8 +230,8 @@ def words(board: Board) -> list[str]:
     """Return what the numbers mean, a sentence or two each."""
     way = "higher" if METRICS[board.metric].greater_is_better else "lower"
     lines = [
-        f"Against {board.baseline}. {board.metric}: {way} is better; a difference above zero is better, on the same "
-        f"test rows, and worth having from {board.least_gain:g}."
+        f"Against {board.baseline}. {board.metric}: {way} is better. The gain is how much better it is on the "
+        f"same test rows, worth having from {board.least_gain:g}."
     ]
     if board.compared:
         lines.append(
@@ -257,7 +262,7 @@ def table(board: Board) -> list[dict[str, Any]]:
             "name": row.name,
             board.metric: row.value,
             f"{board.metric}_validated": row.validated,
-            "difference": row.difference.value if row.difference else None,
+            "gain": row.difference.value if row.difference else None,
             "low": row.difference.low if row.difference else None,
             "high": row.difference.high if row.difference else None,
             "level": board.level if row.difference else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -58,16 +59,20 @@ def sweep(name: str, overrides: Sequence[str], *, jobs: int = 1, dry_run: bool =
 
 def _announce(plan: Planned) -> None:
     count = len(plan.experiments)
-    tell(f"{plan.sweep.name}: {plan.sweep.question} {count} experiment{'s' if count != 1 else ''}.")
+    _say(f"{plan.sweep.name}: {plan.sweep.question} {count} experiment{'s' if count != 1 else ''}.")
     if plan.why:
-        tell(f"The baseline is run too: {plan.why}.")
+        _say(f"The baseline is run too: {plan.why}.")
     if plan.state.changed:
         listed = ", ".join(plan.state.changed[:MOST_NAMES])
         more = f" and {len(plan.state.changed) - MOST_NAMES} more" if len(plan.state.changed) > MOST_NAMES else ""
-        tell(
+        _say(
             f"The workspace has uncommitted changes ({listed}{more}): DVC takes them along into each experiment, and "
             "leaves them here as they are. Do not edit while it queues."
         )
+
+
+def _say(words: str) -> None:
+    tell(textwrap.fill(words, board.WIDTH, subsequent_indent="  "))
 
 
 def _dry(plan: Planned, queue: Queue, jobs: int) -> int:

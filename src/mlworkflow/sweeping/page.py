@@ -40,7 +40,7 @@ def _charts(board: Board) -> list[dict[str, str]]:
     ]
     title = f"How much better than the baseline, {board.metric}"
     svg = charts.ladder(
-        rungs, name="differences", title=title, x="difference, above zero is better", zero=True, band=board.spread
+        rungs, name="differences", title=title, x="gain, above zero is better", zero=True, band=board.spread
     )
     caption = f"Intervals at {board.level:.2%}, so that all hold together at 95%; diamonds are clear and worth having."
     if board.spread:
