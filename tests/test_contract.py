@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mlworkflow.core import io, paths
-from mlworkflow.core.errors import ConfError
+from mlworkflow.core.errors import ConfError, UnreadableError
 from mlworkflow.new.rules import rules_for
 from mlworkflow.preparing.contract import Contract, ContractError
 from mlworkflow.preparing.newrows import check_file
@@ -131,6 +131,16 @@ def test_check_tells_violations_of_a_file_and_lets_wider_rows_pass(tmp_path, mon
     ]
     with pytest.raises(ContractError, match=r"bad\.csv must keep to the contract"):
         check_file(tmp_path / "bad.csv")
+
+
+def test_a_problem_that_is_none_and_a_file_that_is_not_there_are_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnreadableError, match=r"rows\.csv must be readable, but there is no such file"):
+        check_file(tmp_path / "rows.csv")
+    io.write_table(ROWS, tmp_path / "rows.csv")
+    io.write_yaml({"problem": {"name": "churn", "qestion": "?"}}, paths.PARAMS)
+    with pytest.raises(ConfError, match="qestion is no key here, did you mean 'question'"):
+        check_file(tmp_path / "rows.csv")
 
 
 def test_the_command_checks_a_file_by_the_contract_of_a_named_problem(workspace):

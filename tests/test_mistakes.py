@@ -9,7 +9,8 @@ import pytest
 
 from mlworkflow.config import conf
 from mlworkflow.config.mistakes import file_mistakes, validate
-from mlworkflow.core.errors import ConfError
+from mlworkflow.core.errors import ConfError, UnreadableError
+from mlworkflow.core.params import read_params
 from tests.test_conf import change, copy_conf
 
 
@@ -160,3 +161,27 @@ def test_a_slip_in_the_defaults_is_told_once(root):
     change("conf/config.yaml", "  split: {", "  splt: {")
     expected = ["conf/config.yaml: problem.splt is no key here, did you mean 'split'?"]
     assert validate(conf.compose([])) == file_mistakes() == expected
+
+
+# ---- files that are missing
+
+
+def test_without_the_defaults_or_the_plugin_the_way_back_is_told_once(root):
+    (root / "conf/config.yaml").unlink()
+    told = "conf/config.yaml is not there; `git restore conf/config.yaml` brings it back"
+    assert conf.validate_all() == [told]
+    (root / "plugins/hydra_plugins/fingerprint.py").unlink()
+    with pytest.raises(
+        UnreadableError, match=r"fingerprint.py must be readable(?s:.*)git restore plugins/hydra_plugins"
+    ):
+        conf.validate_all()
+
+
+@pytest.mark.parametrize(("text", "told"), [(None, "there is no such file"), ("- 1\n", "holds no keys")])
+def test_params_that_are_none_say_what_to_type(root, text, told):
+    if text is not None:
+        (root / "params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(
+        UnreadableError, match=rf"params.yaml must be readable, but .*{told}. Type `mlworkflow compose`"
+    ):
+        read_params()

@@ -111,6 +111,19 @@ def test_a_stage_that_the_user_stops_says_so_in_a_line(monkeypatch, capsys):
     assert capsys.readouterr().err == "tune: stopped, nothing is half-written; `dvc repro` goes on from here.\n"
 
 
+def test_a_stage_that_is_none_is_told_with_those_that_are(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["stages", "tuen"])
+    assert stages.main() == 1
+    assert "'tuen' is none; there are define, collect, " in capsys.readouterr().err
+
+
+def test_json_that_is_no_object_is_unreadable(tmp_path):
+    (tmp_path / "decision.json").write_text("[]")
+    with pytest.raises(UnreadableError, match=r"it holds no keys\. Type `dvc repro`"):
+        io.read_json(tmp_path / "decision.json")
+
+
 def test_a_damaged_cache_file_is_made_again(project):
     lock = yaml.safe_load((project / "dvc.lock").read_text(encoding="utf-8"))
     md5 = next(out["md5"] for out in lock["stages"]["train"]["outs"] if out["path"] == "models/model.skops")

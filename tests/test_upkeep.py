@@ -8,6 +8,7 @@ import pytest
 
 from mlworkflow.checking import upkeep
 from mlworkflow.checking.upkeep import NotCurrentError
+from mlworkflow.cli import main
 from tests.conftest import ROOT, run
 
 
@@ -78,3 +79,8 @@ def test_an_unknown_command_is_refused_without_a_traceback():
     said = run(ROOT, "mlworkflow", "evaluate", code=2)
     assert "invalid choice" in said
     assert "Traceback" not in said
+
+
+def test_a_problem_without_a_file_to_check_is_refused(capsys):
+    assert main(["check", "--problem", "wine"]) == 1
+    assert "no file is named. Name FILE." in capsys.readouterr().err

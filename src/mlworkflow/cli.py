@@ -167,6 +167,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(predict(here / arguments.rows, here / arguments.output, bundle))
     elif name == "new":
         _new(arguments, here)
+    elif name == "check" and arguments.problem and arguments.file is None:
+        raise ProjectError("--problem says whose contract a file is checked by, but no file is named. Name FILE.")
     elif name == "check" and arguments.file is not None:
         from mlworkflow.preparing.newrows import check_file
 

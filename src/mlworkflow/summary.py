@@ -8,6 +8,7 @@ from typing import Any
 
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import UnreadableError
+from mlworkflow.core.params import read_params
 from mlworkflow.measures import metrics
 
 WIDTH = 80
@@ -19,7 +20,7 @@ def summary() -> str:
     Raises:
         UnreadableError: the workflow has not run yet.
     """
-    problem = io.read_yaml(paths.PARAMS)["problem"]
+    problem = read_params()["problem"]
     told, found = io.read_json(paths.DECISION), io.read_json(paths.FINDINGS)
     tested = io.read_json(paths.TEST_METRICS)
     lines = [f"{problem['name']}: {problem['question']}", ""]

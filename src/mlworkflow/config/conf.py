@@ -33,7 +33,7 @@ from mlworkflow.config.conffiles import (
 from mlworkflow.config.mistakes import MEND, file_mistakes, sweep_mistakes, syntax_mistakes, validate
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ConfError, StaleParamsError, UnreadableError
-from mlworkflow.core.params import family
+from mlworkflow.core.params import family, read_params
 from mlworkflow.core.problem import Task
 
 
@@ -272,7 +272,6 @@ def _usual(problem: str) -> dict[str, str]:
 def _params() -> dict[str, Any]:
     """Return params.yaml as it stands, empty where it is missing or no YAML (a merge conflict)."""
     try:
-        params = io.read_yaml(paths.PARAMS)
+        return read_params()
     except UnreadableError:
         return {}
-    return params if isinstance(params, dict) else {}

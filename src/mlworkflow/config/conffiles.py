@@ -49,6 +49,8 @@ _Loader.add_implicit_resolver(_NUMBER, re.compile(r"^[-+]?(\d[\d_]*)(\.\d*)?[eE]
 
 def plugin() -> dict[str, Any]:
     """Return the functions of the Hydra plugin that makes the fingerprint; DVC loads the same file."""
+    if not PLUGIN.is_file():
+        raise UnreadableError(PLUGIN, "there is no such file", f"Type `git restore {PLUGIN}`.")
     return _run(str(PLUGIN.resolve()))
 
 

@@ -34,8 +34,9 @@ MEND = "Mend this, then run again (`mlworkflow compose` writes params.yaml anew)
 
 
 def syntax_mistakes() -> list[str]:
-    """Return the files of conf/ that are no YAML."""
-    return [broken for path in files() if (broken := read(path)[1])]
+    """Return the files of conf/ that are no YAML, and conf/config.yaml where it is missing."""
+    absent_file = f"{CONFIG.as_posix()} is not there; `git restore {CONFIG.as_posix()}` brings it back"
+    return [broken for path in files() if (broken := read(path)[1])] + ([] if CONFIG.is_file() else [absent_file])
 
 
 def file_mistakes() -> list[str]:

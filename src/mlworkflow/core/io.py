@@ -87,9 +87,11 @@ def read_bytes(path: Path) -> bytes:
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in `path`."""
     try:
-        value: dict[str, Any] = json.loads(read_bytes(path))
+        value = json.loads(read_bytes(path))
     except ValueError as error:
         raise UnreadableError(path, f"it is no JSON ({error})", RERUN) from error
+    if not isinstance(value, dict):
+        raise UnreadableError(path, "it holds no keys", RERUN)
     return value
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 
-from mlworkflow.core.errors import UndeclaredParamError
+from mlworkflow.core import io, paths
+from mlworkflow.core.errors import UndeclaredParamError, UnreadableError
 from mlworkflow.core.problem import Problem, Strict, Target, Task
 
 Family = Literal["classification", "regression", "clustering"]
@@ -14,6 +15,20 @@ PACKAGES = ("sklearn", "xgboost", "lightgbm", "mlworkflow")  # whose estimators 
 Rung = Literal[
     "random", "human", "existing", "majority", "mean", "median", "last_value", "seasonal", "one_column", "linear"
 ]  # of the ladder of baselines
+
+
+def read_params() -> dict[str, Any]:
+    """Return params.yaml as it stands.
+
+    Raises:
+        UnreadableError: it is missing, no YAML, or holds no keys.
+    """
+    if not paths.PARAMS.is_file():
+        raise UnreadableError(paths.PARAMS, "there is no such file", "Type `mlworkflow compose`.")
+    params = io.read_yaml(paths.PARAMS)
+    if not isinstance(params, dict):
+        raise UnreadableError(paths.PARAMS, "it holds no keys", "Type `mlworkflow compose`.")
+    return params
 
 
 def family(task: Task) -> Family:

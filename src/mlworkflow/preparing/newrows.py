@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlworkflow.core import io, paths
+from pydantic import ValidationError
+
+from mlworkflow.core.errors import ConfError
+from mlworkflow.core.params import read_params
 from mlworkflow.core.problem import Problem
+from mlworkflow.files import tables
 from mlworkflow.preparing.contract import Contract, ContractError
 from mlworkflow.sources import file
 
@@ -17,7 +21,10 @@ def check_file(path: Path, name: str | None = None) -> str:
 
     Raises:
         ContractError: every violation.
+        ConfError: the problem has mistakes.
+        UnreadableError: the file is missing, or no table.
     """
+    tables.suffix_of(path)
     problem = _problem(name)
     if not problem.contract:
         return f"the problem {problem.name} has no contract (problem.contract): nothing was checked"
@@ -32,6 +39,10 @@ def check_file(path: Path, name: str | None = None) -> str:
 
 def _problem(name: str | None) -> Problem:
     from mlworkflow.config import conf
+    from mlworkflow.config.mistakes import MEND, validate
 
-    composed = conf.compose([f"problem={name}"]) if name else io.read_yaml(paths.PARAMS)
-    return Problem.model_validate(composed["problem"])
+    composed = conf.compose([f"problem={name}"]) if name else read_params()
+    try:
+        return Problem.model_validate(composed.get("problem"))
+    except ValidationError as error:
+        raise ConfError(validate(composed), MEND) from error

@@ -28,12 +28,15 @@ def use_own_code() -> None:
 def run(name: str) -> None:
     """Run the stage `name` with the parameters that dvc.yaml declares for it; keep its seconds untracked."""
     from mlworkflow.core import io, paths
-    from mlworkflow.core.params import Sections
+    from mlworkflow.core.errors import ProjectError
+    from mlworkflow.core.params import Sections, read_params
 
     started = time.perf_counter()
-    pipeline = io.read_yaml(paths.PIPELINE)["stages"][name]
-    declared = [key for key in pipeline.get("params", []) if isinstance(key, str)]
-    sections = Sections(name, declared, io.read_yaml(paths.PARAMS))
+    pipeline = io.read_yaml(paths.PIPELINE)["stages"]
+    if name not in pipeline:
+        raise ProjectError(f"a stage must be one of dvc.yaml, but {name!r} is none; there are {', '.join(pipeline)}.")
+    declared = [key for key in pipeline[name].get("params", []) if isinstance(key, str)]
+    sections = Sections(name, declared, read_params())
     importlib.import_module(f"mlworkflow.stages.{name}").main(sections)
     io.write_json({"seconds": round(time.perf_counter() - started, 3)}, paths.TIMINGS / f"{name}.json")
 
@@ -44,7 +47,7 @@ def main() -> int:
     os.environ.update(FIXED)
     from mlworkflow.core.errors import ProjectError
 
-    name = sys.argv[1]
+    name = " ".join(sys.argv[1:])
     try:
         run(name)
     except ProjectError as error:

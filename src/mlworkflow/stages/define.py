@@ -9,6 +9,7 @@ from mlworkflow.config import conf
 from mlworkflow.config.mistakes import MEND, file_mistakes, validate
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ConfError
+from mlworkflow.core.params import read_params
 
 if TYPE_CHECKING:
     from mlworkflow.core.params import Sections
@@ -228,5 +229,5 @@ def check(params: dict[str, Any]) -> None:
 def main(sections: Sections) -> None:
     """Stop if params.yaml is stale or anything in conf/ is wrong; else write the page."""
     conf.check()
-    check(io.read_yaml(paths.PARAMS))
+    check(read_params())
     io.write_text(problem_page(sections.problem), paths.PROBLEM_PAGE)
