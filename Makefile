@@ -12,7 +12,7 @@ repro: .venv/installed  ## run the whole workflow and print its summary
 	@mlworkflow summary
 
 test: .venv/installed-dev  ## run every test
-	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	python -m pytest -n 2
 
 check: .venv/installed-dev  ## style, types, the lock, params.yaml, dvc.yaml, the README's numbers
 	ruff check .

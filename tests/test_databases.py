@@ -13,8 +13,6 @@ from mlworkflow.origins import databases
 from mlworkflow.origins.databases import take
 from tests import servers
 
-pytestmark = pytest.mark.xdist_group("postgres")
-
 
 @pytest.fixture
 def shop(tmp_path, monkeypatch) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import run_stages
 
+pytestmark = pytest.mark.slow
 PROBLEM = """
 name: known
 question: Is the truth found out?

@@ -11,6 +11,7 @@ import yaml
 
 from tests.conftest import ROOT, mlworkflow, run_stages
 
+pytestmark = pytest.mark.slow
 PROBLEMS = sorted(path.stem for path in (ROOT / "conf/problem").glob("*.yaml"))
 SMALL = {  # what is dear about a problem, made small; the question stays
     "churn": ["problem.source.customers=100", "problem.source.months=6"],

@@ -17,7 +17,7 @@ import yaml
 from mlworkflow.core import io
 from mlworkflow.core.errors import UnreadableError, UnwritableError
 from mlworkflow.stages import __main__ as stages
-from tests.conftest import environment, mlworkflow, run
+from tests.conftest import ROOT, environment, mlworkflow, run
 
 pytestmark = pytest.mark.slow
 SMALL = 20_000  # bytes that a process may write to one file

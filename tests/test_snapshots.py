@@ -18,8 +18,6 @@ from mlworkflow.origins.snapshots import refresh, retake, take
 from tests import servers
 from tests.conftest import make_problem
 
-pytestmark = pytest.mark.xdist_group("snapshots")
-
 
 @pytest.fixture(scope="module")
 def server():

@@ -18,6 +18,7 @@ from mlworkflow.checking.recorded import RevisionError
 from mlworkflow.checking.variations import Variation, variations
 from mlworkflow.checking.verify import Outcome, table_of, verify
 
+pytestmark = pytest.mark.slow
 STAGES = {
     "copy": (
         "source.txt",
