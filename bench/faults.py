@@ -81,8 +81,9 @@ TIMED = ("breast_cancer by day", "wine by day", "diabetes by day", "orders")
 MEASURED = ("breast_cancer", "wine", "wine by day", "orders")
 CLASSED = ("breast_cancer by day", "digits by day", "orders")
 WHY_NOT_ALWAYS = (
-    "two of three rows of a class are gone from the older half: of 500 rows that is about four standard deviations, "
-    "and the check is set to take chance for a shift in one clean table of a thousand"
+    "two of three rows of a class are gone from the older half. Among 500 rows, or for one class of ten, that is four "
+    "or five standard deviations, and the check is set to see a shift by chance in one clean table of a thousand "
+    "at most"
 )
 FAULTS = (
     Fault("target leak", "leak", planted.target_leak, PLAIN, leaks.leaks),

@@ -145,7 +145,7 @@ def faults() -> dict[str, Fault]:
         "fewer of a class later": Fault(
             clean.assign(left=np.where(draw.random(ROWS) < order / ROWS, clean["left"], "no"), t=times),
             "medium left",
-            "of the earliest 50% of the rows but",
+            "of the earliest",
             times="t",
         ),
         "a leak of a value": Fault(x(np.exp(sold / 50), value), "high x", "rank correlation", "regression"),
