@@ -44,7 +44,7 @@ SLIPS = {
         ("  name: wine", "  nam: wine", "source.nam is no argument of mlworkflow.sources.bundled"),
     ],
     "problem/digits": [
-        ("  - override /model@_global_.model: random_forest", "  x", "defaults must be a list"),
+        ("  - override /model@_global_.model: random_forest", "  3", "defaults must be a list"),
         (
             "question: Which digit did a hand write in this 8 by 8 picture?",
             "question: ''",
