@@ -180,9 +180,9 @@ def _columns(params: Mapping[str, Any], root: Path, here: State) -> list[str] | 
 
 
 def _prepared_alike(stages: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
-    """Return whether a run prepared the rows with the same parameters."""
+    """Return whether a run prepared the same columns; how it split the rows does not matter."""
     told = stages.get("prepare", {}).get("params", {}).get(paths.PARAMS.as_posix(), {})
-    return bool(told) and all(_at(params, key) == value for key, value in told.items())
+    return bool(told) and all(_at(params, key) == value for key, value in told.items() if key != "problem.split")
 
 
 def _at(params: Any, key: str) -> Any:
