@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import yaml
 
@@ -197,3 +199,13 @@ def test_the_sweeps_are_listed_with_their_questions(root):
     listed = command.sweeps()
     assert [line.split()[0] for line in listed.splitlines()] == names("sweep")
     assert "Which model is best?" in listed
+
+
+def test_the_spread_is_over_seeds_of_the_configuration_that_the_sweep_changes(root, monkeypatch):
+    monkeypatch.setattr("mlworkflow.sweeping.planned.state", lambda root: HERE)
+    some = sweep(grid={"model.classification.C": [1]}, always=["search=none"])
+    plan = dataclasses.replace(planned("seeds", [], root), sweep=some, overrides=("seed=7",))
+    seeds = command.seeds_of(plan, root)
+    assert seeds is not None
+    assert seeds.overrides == ("search=none",)
+    assert [yaml.safe_load(one.params)["search"]["name"] for one in seeds.experiments] == ["none"] * 5

@@ -17,7 +17,7 @@ from mlworkflow.measures import many
 from mlworkflow.sweeping import board, workspace
 from mlworkflow.sweeping.board import Board, Failure
 from mlworkflow.sweeping.outcome import Outcome, outcome
-from mlworkflow.sweeping.plan import Experiment, SweepError
+from mlworkflow.sweeping.plan import Experiment, SweepError, key_of
 from mlworkflow.sweeping.planned import Planned, planned
 from mlworkflow.sweeping.progress import Progress
 from mlworkflow.sweeping.queue import Queue, shown
@@ -51,9 +51,10 @@ def sweep(name: str, overrides: Sequence[str], *, jobs: int = 1, dry_run: bool =
     with alone(root), stoppable():
         workspace.recover(root, tell)
         plan = planned(name, overrides, root)
+        seeds = seeds_of(plan, root)  # now, as conf/ may be edited while the sweep runs
         _announce(plan)
         failures = _run(plan, root, jobs)
-        made = show(plan, root, failures)
+        made = show(plan, seeds, root, failures)
     return int(made.failed > 0)
 
 
@@ -118,11 +119,23 @@ def _progress(plan: Planned, done: int) -> Iterator[Progress]:
 # ---- the leaderboard -------------------------------------------------------------------------------------------------
 
 
-def show(plan: Planned, root: Path, failures: Mapping[str, Failure]) -> Board:
+def seeds_of(plan: Planned, root: Path) -> Planned | None:
+    """Return the sweep over seeds of the same configuration, whose spread stands beside each difference."""
+    if plan.sweep.name == SEEDS or SEEDS not in names("sweep"):
+        return plan if plan.sweep.name == SEEDS else None
+    return planned(SEEDS, _all_but_seed(plan), root)
+
+
+def _all_but_seed(plan: Planned) -> list[str]:
+    own = [] if plan.sweep.name == SEEDS else plan.sweep.always
+    return [one for one in (*own, *plan.overrides) if key_of(one) != "seed"]
+
+
+def show(plan: Planned, seeds: Planned | None, root: Path, failures: Mapping[str, Failure]) -> Board:
     """Print the leaderboard, write its page and its table; return it."""
     from mlworkflow.sweeping.page import page
 
-    made = board_of(plan, root, failures)
+    made = board_of(plan, seeds, root, failures)
     tell("\n" + board.text(made))
     io.write_text(page(made, plan.params["problem"]["name"], next_commands(plan, made)), root / paths.SWEEP_PAGE)
     io.write_table(_frame(made), root / paths.SWEEP_TABLE)
@@ -130,7 +143,7 @@ def show(plan: Planned, root: Path, failures: Mapping[str, Failure]) -> Board:
     return made
 
 
-def board_of(plan: Planned, root: Path, failures: Mapping[str, Failure]) -> Board:
+def board_of(plan: Planned, seeds: Planned | None, root: Path, failures: Mapping[str, Failure]) -> Board:
     """Return the leaderboard of what is finished.
 
     Raises:
@@ -149,7 +162,7 @@ def board_of(plan: Planned, root: Path, failures: Mapping[str, Failure]) -> Boar
             tried[one.label] = (one.name, failures.get(one.digest, Failure("it has not run")))
     rows = board.rows_of(tried, base, plan.metric, plan.least_gain, seed=int(plan.params["seed"]))
     compared = sum(row.difference is not None for row in rows)
-    spread, seeds = _spread(plan, root, done, base)
+    spread, count = _spread(plan, seeds, root, done, base)
     return Board(
         sweep=plan.sweep.name,
         question=plan.sweep.question,
@@ -161,8 +174,8 @@ def board_of(plan: Planned, root: Path, failures: Mapping[str, Failure]) -> Boar
         compared=compared,
         least_gain=plan.least_gain,
         spread=spread,
-        seeds=seeds,
-        measure=shlex.join(["mlworkflow", "sweep", SEEDS, *(word for one in plan.overrides for word in ("-S", one))]),
+        seeds=count,
+        measure=shlex.join(["mlworkflow", "sweep", SEEDS, *_words(_all_but_seed(plan))]),
         notes=_notes(plan),
     )
 
@@ -182,17 +195,16 @@ def _baseline(
     return outcome(root, done[digest][1], plan.task)
 
 
-def _spread(plan: Planned, root: Path, done: Mapping[str, tuple[str, str]], base: Outcome) -> tuple[float | None, int]:
+def _spread(
+    plan: Planned, seeds: Planned | None, root: Path, done: Mapping[str, tuple[str, str]], base: Outcome
+) -> tuple[float | None, int]:
     """Return (standard deviation of the metric over seeds, how many) of the configuration that the sweep changes."""
-    if SEEDS not in names("sweep"):
-        return None, 0
-    seeds = plan if plan.sweep.name == SEEDS else planned(SEEDS, plan.overrides, root)
-    found = [outcome(root, done[one.digest][1], plan.task) for one in seeds.experiments if one.digest in done]
+    tried = seeds.experiments if seeds is not None else ()
+    found = [outcome(root, done[one.digest][1], plan.task) for one in tried if one.digest in done]
     if not found:
         return None, 0
-    values = [one.tested.get(plan.metric) for one in found]
     own = [base.tested.get(plan.metric)] if _is_plain(plan) else []
-    return board.spread_of([*own, *values])
+    return board.spread_of([*own, *(one.tested.get(plan.metric) for one in found)])
 
 
 def _is_plain(plan: Planned) -> bool:
@@ -214,10 +226,14 @@ def _notes(plan: Planned) -> list[str]:
     return notes
 
 
+def _words(overrides: Sequence[str]) -> list[str]:
+    return [word for one in overrides for word in ("-S", one)]
+
+
 def next_commands(plan: Planned, made: Board) -> list[str]:
     """Return what to type next: the winner into the workspace, the losers away, the spread over seeds."""
     top, again = board.best(made), ["mlworkflow", "sweep", plan.sweep.name]
-    again += [word for one in plan.overrides for word in ("-S", one)]
+    again += _words(plan.overrides)
     winner = [shown(["exp", "apply", top.name])] if top is not None and top.name else []
     return [*winner, shlex.join([*again, "--prune", "--keep", "3"]), *([made.measure] if made.spread is None else [])]
 

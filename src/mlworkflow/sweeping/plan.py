@@ -141,7 +141,12 @@ def varied(sweep: Sweep) -> set[str]:
 
 def clashes(sweep: Sweep, overrides: Sequence[str]) -> list[str]:
     """Return the overrides of keys that the sweep itself sets."""
-    return [one for one in overrides if one.partition("=")[0].lstrip("+~") in varied(sweep)]
+    return [one for one in overrides if key_of(one) in varied(sweep)]
+
+
+def key_of(override: str) -> str:
+    """Return the key that an override sets."""
+    return override.partition("=")[0].lstrip("+~")
 
 
 def simplest_first(models: Mapping[str, Mapping[str, Any]], kind: str) -> list[str]:

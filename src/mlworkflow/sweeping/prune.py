@@ -44,7 +44,7 @@ def prune(name: str, overrides: Sequence[str], *, keep: int, yes: bool, ask: Cal
         queue = Queue(root, tell)
         _demand_rest(queue)
         plan = planned(name, overrides, root)
-        gone = losers(board_of(plan, root, {}), keep)
+        gone = losers(board_of(plan, None, root, {}), keep)
         if not gone:
             tell(f"{name}: nothing to remove, no more than {keep} finished experiments of this commit.")
             return 0
