@@ -23,7 +23,6 @@ import pytest
 import yaml
 
 from mlworkflow import cli
-from mlworkflow.checking import wiring
 from mlworkflow.config import conf
 from mlworkflow.core.problem import Problem
 from mlworkflow.stages import __main__ as stages
@@ -97,6 +96,12 @@ def mlworkflow(root: Path, *words: str, code: int | None = 0) -> str:
     return said.getvalue()
 
 
+def outputs(spec: dict) -> list[str]:
+    """Return the paths of all outputs of a stage."""
+    items = [item for kind in ("outs", "metrics", "plots") for item in spec.get(kind, [])]
+    return [next(iter(item)) if isinstance(item, dict) else item for item in items]
+
+
 def run_stages(root: Path, *overrides: str, until: str | None = None) -> None:
     """Compose the choices and run the stages of dvc.yaml one after the other in this process, as DVC would each alone.
 
@@ -106,7 +111,7 @@ def run_stages(root: Path, *overrides: str, until: str | None = None) -> None:
         conf.write_params(overrides)
         for name, spec in yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
             stages.run(name)
-            assert [path for path in wiring.outputs(spec) if not Path(path).exists()] == []
+            assert [path for path in outputs(spec) if not Path(path).exists()] == []
             if name == until:
                 return
 

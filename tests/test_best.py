@@ -51,7 +51,7 @@ def test_a_model_does_not_beat_the_best_possible_score_beyond_noise():
 
 def test_without_drift_and_blemishes_a_model_that_sees_what_counts_comes_near():
     clean = stream(2000, 10, drift=0.0, blemishes=0)
-    seen = clean.assign(**terms(clean, 0.0).fillna(0))
+    seen = clean.assign(**terms(clean, 0.0).fillna(0).add_suffix(" in the process"))
     ahead = examined(seen)["ahead"]
     assert -0.005 < ahead["value"] < 0.01
     assert examined(clean)["ahead"]["value"] > ahead["value"]

@@ -16,7 +16,7 @@ from mlworkflow.stages.train import learning_curve
 from tests.test_baselines import problem_of
 from tests.test_models import SHELF, table
 
-SMALL_FOREST = {"n_estimators": 30}
+SMALL_FOREST = {"n_estimators": 30, "min_samples_leaf": 1}
 
 
 def parts_of(task: str, made):

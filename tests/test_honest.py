@@ -24,7 +24,9 @@ metrics: {{primary: roc_auc, also: [accuracy], least_gain: 0.02}}
 stopping: {{trials: 4}}
 rights: {{licence: none, source: drawn at random, personal_data: false}}
 """
-FEWER_STEPS = ["model.classification.n_estimators=100", "model.classification.learning_rate=0.1"]  # but larger ones
+FEWER_STEPS = [
+    f"model.classification.estimator.{step}" for step in ("n_estimators=100", "learning_rate=0.1")
+]  # but larger ones
 
 
 def decision(root: Path, table: pd.DataFrame, *choices: str) -> dict:

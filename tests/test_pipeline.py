@@ -12,7 +12,7 @@ import yaml
 from mlworkflow.checking import upkeep, wiring
 from mlworkflow.core import paths
 from mlworkflow.core.problem import Problem
-from tests.conftest import run
+from tests.conftest import outputs, run
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = yaml.safe_load((ROOT / paths.PIPELINE).read_text(encoding="utf-8"))
@@ -73,12 +73,6 @@ def test_rewiring_mends_what_is_wrong_and_keeps_the_comments(copy):
     wiring.rewire(copy, upkeep.configs())
     assert mistakes(copy) == []
     assert (copy / "dvc.yaml").read_text().startswith("# The workflow")
-
-
-def outputs(spec: dict) -> list[str]:
-    """Return the paths of all outputs of a stage."""
-    items = [item for kind in ("outs", "metrics", "plots") for item in spec.get(kind, [])]
-    return [next(iter(item)) if isinstance(item, dict) else item for item in items]
 
 
 def readers(pipeline: dict, path: str) -> set[str]:

@@ -154,6 +154,7 @@ def test_outside_the_repository_the_rule_is_told(tmp_path):
 
 
 def test_before_the_first_run_the_summary_says_what_to_type(workspace):
+    mlworkflow(workspace, "compose")
     said = mlworkflow(workspace, "summary", code=1)
     assert "dvc repro" in said
     assert "Traceback" not in said

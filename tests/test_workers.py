@@ -12,13 +12,14 @@ import pytest
 
 from mlworkflow.core.params import Compute, Model
 from mlworkflow.core.problem import Stopping
+from mlworkflow.learning.cluster import ClusterError
 from mlworkflow.learning.crossval import Rows
 from mlworkflow.rows.schema import Column, Schema
 from mlworkflow.tuning.encoded import encode
 from mlworkflow.tuning.jobs import Plan
 from mlworkflow.tuning.samplers import begin
 from mlworkflow.tuning.search import Rules, search
-from mlworkflow.tuning.workers import ClusterError, crew
+from mlworkflow.tuning.workers import crew
 
 pytestmark = pytest.mark.xdist_group("workers")
 MODEL = Model.model_validate(
@@ -96,12 +97,12 @@ def test_a_worker_killed_in_the_middle_changes_nothing(alone, cluster):
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
-    monkeypatch.setattr("mlworkflow.tuning.workers.ANSWER", 1)
-    with pytest.raises(ClusterError, match=r"the scheduler at tcp://127.0.0.1:9 does not answer .* compute=local"):
+    monkeypatch.setattr("mlworkflow.learning.cluster.ANSWER", 1)
+    with pytest.raises(ClusterError, match=r"the scheduler at tcp://127.0.0.1:9 does not within .* compute=local"):
         searched(Compute(name="dask", backend="dask", address="tcp://127.0.0.1:9"))
 
 
 def test_workers_that_would_compute_other_bits_are_refused(cluster, monkeypatch):
-    monkeypatch.setattr("mlworkflow.core.arithmetic.FIXED", {"OMP_NUM_THREADS": "7"})
+    monkeypatch.setattr("mlworkflow.learning.cluster.FIXED", {"OMP_NUM_THREADS": "7"})
     with pytest.raises(ClusterError, match="was started without OMP_NUM_THREADS=7"):
         searched(Compute(name="dask", backend="dask", address=cluster.scheduler_address))

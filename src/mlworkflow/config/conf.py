@@ -160,7 +160,7 @@ def _does(group: str, name: str, problem: str) -> bool:
     task, said = str(content(file_of("problem", problem)).get("task")), content(file_of(group, name))
     if group == "augment":
         return task in said.get("tasks", [task])
-    return group != "model" or bool(said.get(families.get(task, "")))
+    return group != "model" or "defaults" in said or bool(said.get(families.get(task, "")))
 
 
 def _exchanged(composed: dict[str, Any], wanted: Sequence[str], left: Iterable[tuple[str, str]]) -> list[str]:
