@@ -106,7 +106,7 @@ class Monitor(Strict):
     """How much drift is too much; one file in conf/monitor/."""
 
     name: str
-    psi: float = Field(default=0.25, gt=0)  # population stability index of one column
+    psi: float = Field(default=0.25, ge=0)  # population stability index of one column
     fewest_rows: int = Field(default=50, ge=1)
 
 

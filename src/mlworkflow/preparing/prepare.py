@@ -141,24 +141,28 @@ def _numbered(batches: Iterable[pd.DataFrame]) -> Iterator[tuple[int, pd.DataFra
 
 
 def demand_columns(schema: Schema, problem: Problem) -> None:
-    """Demand that the columns which the policy names are there and of the right kind, and treatments that fit.
+    """Demand that the columns which the policy names are there, those with limits numbers, and treatments that fit.
 
     Raises:
         TableError: all that is wrong.
     """
     policy, kinds = problem.prepare, {column.name: column.kind for column in schema.columns}
-    named: dict[str, tuple[Mapping[str, object], tuple[str, ...]]] = {
-        "prepare.spelling": (policy.spelling, ("category", "text")),
-        "prepare.outliers": (policy.outliers, ("number",)),
-        "data.ranges": (problem.data.ranges, ("number",)),
+    named: dict[str, Mapping[str, object]] = {
+        "prepare.spelling": policy.spelling,
+        "prepare.outliers": policy.outliers,
+        "data.ranges": problem.data.ranges,
     }
     found = [
         f"problem.{key}: there is no column {name!r}{nearest(name, kinds)}"
-        if name not in kinds
-        else f"problem.{key}: {name!r} must be a {' or '.join(fitting)}, but is a {kinds[name]}"
-        for key, (names, fitting) in named.items()
+        for key, names in named.items()
         for name in names
-        if kinds.get(name) not in fitting
+        if name not in kinds
+    ]
+    found += [
+        f"problem.{key}: {name!r} must be a number, but is a {kinds[name]}"
+        for key in ("prepare.outliers", "data.ranges")
+        for name in named[key]
+        if kinds.get(name, "number") != "number"
     ]
     if found := [*found, *treatments.mistakes(schema, problem.treatments)]:
         raise TableError("the table", found, "Mend conf/problem; data.kinds says how a column is read.")
