@@ -11,12 +11,15 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from mlworkflow.core import io
 from mlworkflow.core.errors import UnreadableError, UnwritableError
+from mlworkflow.learning.crossval import Rows
 from mlworkflow.stages import __main__ as stages
+from mlworkflow.stages.evaluate import seconds_a_row
 from tests.conftest import ROOT, environment, mlworkflow, run
 
 pytestmark = pytest.mark.slow
@@ -197,6 +200,26 @@ def test_no_output_names_the_machine_the_day_or_the_commit(project):
     assert len(files) > 20
     found = {(file.name, word) for file in files for word in words if word.encode() in file.read_bytes()}
     assert found == set()
+
+
+class Slow:
+    """A model that waits, as on a busy machine, or works for a hundredth of a second."""
+
+    def __init__(self, works: bool) -> None:
+        self.works = works
+
+    def predict(self, table: pd.DataFrame) -> None:
+        until = time.process_time() + 0.01
+        time.sleep(0 if self.works else 0.5)
+        while self.works and time.process_time() < until:
+            pass
+
+
+def test_a_prediction_is_as_slow_as_it_works_and_not_as_it_waits():
+    """Else metrics/decision.json would hang on what else the machine does."""
+    rows = Rows(pd.DataFrame({"x": [1.0]}), None, "regression")
+    assert seconds_a_row(Slow(works=True), rows, times=3) >= 0.01
+    assert seconds_a_row(Slow(works=False), rows, times=1) < 0.5
 
 
 def test_measured_times_are_no_outputs(project):
