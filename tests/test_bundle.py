@@ -376,6 +376,15 @@ def test_the_card_tells_use_metrics_baselines_limits_and_rights(made):
     assert "`since`" not in card
 
 
+def test_the_card_tells_which_rows_were_added_when_the_model_was_fitted(made):
+    given = sections(question())
+    given._values["augment"] = {"name": "noise", "rows": {"_target_": "mlworkflow.learning.augment.Noise"}}
+    assert "Rows added" not in (paths.BUNDLE / "card.md").read_text(encoding="utf-8")
+    package.main(given)
+    card = (paths.BUNDLE / "card.md").read_text(encoding="utf-8")
+    assert "- Rows added when it was fitted: noise (`mlworkflow.learning.augment.Noise`)" in card
+
+
 def test_the_profile_knows_inputs_and_predictions(made):
     profile = json.loads((paths.BUNDLE / "profile.json").read_text())
     assert list(profile["columns"]) == ["age", "paid", "plan"]

@@ -22,6 +22,8 @@ FEW_TREES = 200  # and so many are grown, where the booster would grow more
 class _EarlyStopped(MetaEstimatorMixin, BaseEstimator):
     """A booster whose number of trees is found on rows held out; what it may grow at most is the booster's own.
 
+    It sees a matrix, no keys: rows of one group or one time may be on both sides, and it then stops a little late.
+
     estimator: the booster; it must not stop early by itself.
     share: of the rows, held out to find the number of trees.
     rounds: as many trees without a gain on the rows held out end the search.

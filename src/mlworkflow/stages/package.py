@@ -118,14 +118,11 @@ def _verdict(decision: Mapping[str, Any]) -> str:
 
 def _details(problem: Problem, model: Model, augment: Augment, seed: int, threshold: Mapping[str, Any]) -> str:
     target = getattr(model, family(problem.task))
+    added = [f"- Rows added when it was fitted: {augment.name} (`{augment.rows.target}`)"] if augment.rows else []
     lines = [
         f"- Model: {model.name}" + (f" (`{target.target}`)" if target else ""),
         f"- Task: {problem.task}",
-        *(
-            [f"- Rows added to those it was fitted on: {augment.name} (`{augment.rows.target}`)"]
-            if augment.rows
-            else []
-        ),
+        *added,
         f"- Seed: {seed}",
         f"- Packages: {', '.join(f'{name} {version}' for name, version in versions().items())}",
         "- File: `pipeline.skops`, the whole fitted pipeline; load it through this project, which checks its SHA-256",
