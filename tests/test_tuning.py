@@ -238,6 +238,7 @@ def test_within_one_standard_error_the_simpler_trial_is_taken():
     assert taken_of(trials, True, SPACE, {"x": "low"}, 0.0) is trials[2]
     assert taken_of(trials, True, SPACE, {"x": "high"}, 0.0) is trials[1]
     assert taken_of(trials, True, SPACE, {}, 0.0) is trials[1]  # which is as far from conf/, and was before
+    assert taken_of([*trials[:2], trial(2, -9.0, [0.84] * 4)], True, SPACE, {"x": "low"}, 0.02).asked.number == 2
     worse = [*trials[:2], trial(2, -9.0, [0.6, 0.6, 0.6, 0.6])]
     assert taken_of(worse, True, SPACE, {"x": "low"}, 0.0) is worse[1]
 

@@ -73,8 +73,8 @@ def taken_of(
 ) -> Trial:
     """Return the trial that is taken of those that count.
 
-    The model as it stands in conf/, where the best gains less than is worth having; else, of the trials that are not
-    worse than the best by more than one standard error of their paired difference over the folds, the simplest
+    The model as it stands in conf/, where the best gains less than is worth having; else the simplest of the trials
+    against which it gains less than that, or not more than one standard error of their paired difference over the folds
     (the one-standard-error rule: Breiman et al. 1984, Classification and Regression Trees).
 
     Args:
@@ -84,7 +84,7 @@ def taken_of(
         simpler: parameter -> the end of its distribution at which the model is simpler, `low` or `high`.
         least_gain: the least gain worth having, in the unit of the score.
     """
-    near = near_the_best(trials, maximise)
+    near = near_the_best(trials, maximise, least_gain)
     own = next((trial for trial in trials if trial.asked.number == 0), near[0])
     if _behind(own, near[0], maximise).mean() < least_gain:
         return own
@@ -105,13 +105,20 @@ def simplest_family(trials: Sequence[Trial], families: Sequence[str], maximise: 
     return best
 
 
-def near_the_best(trials: Sequence[Trial], maximise: bool) -> list[Trial]:
-    """Return the best trial, then those not worse by more than one standard error of the paired difference."""
+def near_the_best(trials: Sequence[Trial], maximise: bool, least_gain: float = 0.0) -> list[Trial]:
+    """Return the best trial, then those as good: the best gains less than is worth having, or than a standard error."""
     best = best_of(trials, maximise)
     assert best is not None
     others = [trial for trial in trials if trial.counts and trial is not best]
     behind = [_behind(trial, best, maximise) for trial in others]
-    return [best, *(trial for trial, each in zip(others, behind, strict=True) if each.mean() <= _error(each))]
+    return [
+        best,
+        *(
+            trial
+            for trial, each in zip(others, behind, strict=True)
+            if each.mean() < least_gain or each.mean() <= _error(each)
+        ),
+    ]
 
 
 def without_choosing(trials: Sequence[Trial], choose: Callable[[Sequence[Trial]], Trial]) -> Scores:
