@@ -44,7 +44,7 @@ def run(root: Path, *command: str) -> None:
 def ours(root: Path, table: Path, meta: dict[str, Any], seconds: float) -> float:
     """Return the seconds of tune and train, after the whole workflow has run on the table."""
     told = ["--target", meta["target"], "--metric", meta["metric"], "--task", meta["task"]]
-    told += ["--drop", ",".join(meta["drop"])] if meta.get("drop") else []
+    told += ["--drop", *meta["drop"]] if meta.get("drop") else []
     told += ["--time", meta["time"]] if meta.get("time") else []
     run(root, "mlworkflow", "new", table.name, "--data", str(table / "data.csv"), *told)
     budget = [f"problem.stopping.seconds={seconds:g}", "problem.stopping.trials=100000", "~problem.stopping.no_gain"]

@@ -29,7 +29,7 @@ from mlworkflow.tuning.search import Rules, search
 from mlworkflow.tuning.workers import crew
 
 TRIALS, SAMPLE, FOLDS = 100, 5, 2
-HALF_A_SECOND = 28  # trees that take about a quarter of a second on a fold of these rows
+HALF_A_SECOND = 80  # trees that take about a quarter of a second on a fold of these rows
 
 
 def against_experiments(root: Path) -> None:

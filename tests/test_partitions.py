@@ -15,7 +15,6 @@ from mlworkflow.learning.models import pipeline
 from mlworkflow.learning.partitions import fit_partitions
 from mlworkflow.rows.schema import Column, Schema
 
-pytestmark = pytest.mark.xdist_group("workers")
 TOLERANCE = {
     "binary": 0.02,
     "multiclass": 0.02,

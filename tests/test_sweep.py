@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import environment, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sweep")]
+pytestmark = pytest.mark.slow
 IRIS = ("mlworkflow", "sweep", "tiny", "-S", "problem=iris", "-S", "search=none")
 NOTES = ".dvc/tmp/exps"
 

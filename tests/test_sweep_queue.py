@@ -243,7 +243,7 @@ def outcome(fake: Fake, *names: str, now=lambda _: None) -> tuple[dict[str, str]
     """Return ({label: why it failed}, what was told) of a run to the end."""
     told: list[str] = []
     wanted = [Experiment(name, (), "", f"sweep-{name}-0") for name in names]
-    runner = Runner(fake, "commit", 1, lambda one, sha, why: told.append(f"{one.label} {sha or why}"))  # type: ignore[arg-type]
+    runner = Runner(fake, "commit", 1, lambda one, sha, why: told.append(f"{one.label} {sha or why}"))
     failed = runner.run(wanted, now)
     return {name.split("-")[1]: failure.cause for name, failure in failed.items()}, told
 
@@ -276,7 +276,12 @@ def test_a_task_whose_worker_was_killed_before_is_queued_anew():
 
 def test_a_worker_that_is_killed_meanwhile_is_noticed():
     fake = Fake(a=["Running"])
-    fake.start = lambda jobs: (setattr(fake, "started", True), fake.fates["sweep-a-0"].append("Running"))  # type: ignore
+
+    def start(_):
+        fake.started = True
+        fake.fates["sweep-a-0"].append("Running")
+
+    fake.start = start
     failed, _ = outcome(fake, "a")
     assert fake.did.count("add sweep-a-0") == running.MOST_TIMES
     assert failed == {"a": "its worker was killed 3 times"}

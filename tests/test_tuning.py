@@ -14,9 +14,10 @@ from mlworkflow.tuning.ensemble import ensemble, greedy
 from mlworkflow.tuning.influence import influence
 from mlworkflow.tuning.jobs import LATE, Job, Outcome
 from mlworkflow.tuning.journal import Journal
-from mlworkflow.tuning.samplers import Families, Grid, Halving, Own, begin
+from mlworkflow.tuning.samplers import Grid, Halving, Own, begin
 from mlworkflow.tuning.search import Rules, SearchFailedError, search
 from mlworkflow.tuning.trials import Asked, Trial, best_of, table
+from mlworkflow.tuning.turns import Turns
 
 SPACE = {"x": optuna.distributions.FloatDistribution(-10, 10)}
 FOLDS = 5
@@ -169,7 +170,7 @@ def test_of_several_families_each_begins_as_it_stands_and_the_best_get_most_turn
         name: begin(optuna.samplers.RandomSampler(seed=1), name, {"x": 0.0}, SPACE, trials=9, maximise=False)
         for name in "abc"
     }
-    trials = searched(worker(lambda job: "cab".index(job.asked.family)), asker=Families(each, maximise=False), batch=6)
+    trials = searched(worker(lambda job: "cab".index(job.asked.family)), asker=Turns(each, maximise=False), batch=6)
     assert [trial.asked.family for trial in trials[:3]] == ["a", "b", "c"]
     assert [trial.asked.number for trial in trials] == list(range(24))
     counts = {name: sum(trial.asked.family == name for trial in trials) for name in "abc"}
@@ -178,7 +179,7 @@ def test_of_several_families_each_begins_as_it_stands_and_the_best_get_most_turn
 
 def test_families_that_have_nothing_left_leave_the_turns_to_others():
     each = {"a": Own("a", {}), "b": begin(Grid(points=3, seed=0), "b", {"x": 0.0}, SPACE, trials=9, maximise=False)}
-    trials = searched(worker(lambda job: 1.0), asker=Families(each, maximise=False))
+    trials = searched(worker(lambda job: 1.0), asker=Turns(each, maximise=False))
     assert [trial.asked.family for trial in trials] == ["a", *"bbbb"]
 
 
@@ -251,10 +252,12 @@ def test_of_families_within_one_standard_error_the_first_is_taken():
 
 
 def test_the_score_without_choosing_is_that_of_chance_where_there_is_nothing_to_find():
+    def choose(some):
+        return best_of(some, True)
+
     rng, best, unseen = np.random.default_rng(0), [], []
     for _ in range(200):
         trials = [trial(number, 0, rng.normal(size=5)) for number in range(40)]
-        choose = lambda some: best_of(some, True)  # noqa: E731
         best.append(np.mean(choose(trials).scores))
         unseen.append(np.mean(without_choosing(trials, choose)))
     error = np.std(unseen) / np.sqrt(len(unseen))

@@ -51,7 +51,7 @@ def _client(compute: Compute, stack: ExitStack) -> Any:
         return Client(stack.enter_context(cluster), set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterError(
-            f"the scheduler at {compute.address} does not within {ANSWER} seconds",
+            f"the scheduler at {compute.address} has not answered within {ANSWER} seconds",
             "Start it, mend the address, or choose -S compute=local.",
         ) from error
 

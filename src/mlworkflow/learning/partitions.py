@@ -48,10 +48,8 @@ def fit_partitions(pipe: Pipeline, path: Path, schema: Schema, task: Task, clien
 
     some = rows_of(sample(path), schema, task)
     encoder, model = clone(pipe["columns"]).fit(some.table, some.target), clone(pipe["model"])
-    told, width = (
-        {**model.get_xgb_params(), **_objective(task, len(schema.classes))},
-        encoder.transform(some.table[:1]).shape[1],
-    )
+    told = {**model.get_xgb_params(), **_objective(task, len(schema.classes))}
+    width = encoder.transform(some.table[:1]).shape[1]
     with client.as_current():
         matrix = on_dask.DaskQuantileDMatrix(client, *_arrays(path, encoder, schema, task, client, width))
         trained = on_dask.train(client, told, matrix, num_boost_round=model.get_num_boosting_rounds())
@@ -75,10 +73,8 @@ def _arrays(path: Path, encoder: Any, schema: Schema, task: Task, client: Any, w
     learnt = delayed(client.scatter(encoder, broadcast=True, hash=False))
     inputs, target = [], []
     for group in range(told.num_row_groups):
-        part, count = (
-            delayed(_part, nout=2)(path.resolve(), group, learnt, schema, task),
-            told.row_group(group).num_rows,
-        )
+        count = told.row_group(group).num_rows
+        part = delayed(_part, nout=2)(path.resolve(), group, learnt, schema, task)
         inputs.append(da.from_delayed(part[0], (count, width), dtype="float32"))
         target.append(da.from_delayed(part[1], (count,), dtype="float32"))
     both = client.persist([da.concatenate(inputs), da.concatenate(target)])

@@ -58,6 +58,7 @@ def make(table: pd.DataFrame, snapshot: Snapshot, asked: Asked, say: Callable[[s
         ProposalError: the options do not fit the table.
         TableError: the table cannot carry a problem, or not this one; every reason at once.
     """
+    from mlworkflow.exploring.explore import explore
     from mlworkflow.new.look import look
     from mlworkflow.preparing.prepare import prepare
 
@@ -73,7 +74,7 @@ def make(table: pd.DataFrame, snapshot: Snapshot, asked: Asked, say: Callable[[s
     prepared = prepare(table, problem)
     sections = _in_order(sections | {"contract": _contract(table, problem)})
     step("Looking for what is doubtful ...")
-    found = _findings(table, prepared.train, prepared.schema)
+    found = explore(table, prepared.train, prepared.schema, by_time=problem.split.scheme == "time")
     told = [*_decided(proposal), "", *_columns(prepared.schema), "", *_doubtful(proposal, found)]
     where = short_address(snapshot.origin.address)
     note = f"{asked.target or 'Groups'} of {where}: {len(table):,} rows, {table.shape[1]} columns."
@@ -147,12 +148,6 @@ def _contract(table: pd.DataFrame, problem: Problem) -> dict[str, Any]:
     from mlworkflow.new.rules import rules_for
 
     return {name: rule.model_dump(exclude_defaults=True) for name, rule in rules_for(table, problem).items()}
-
-
-def _findings(raw: pd.DataFrame, train: pd.DataFrame, schema: Schema) -> list[Finding]:
-    from mlworkflow.exploring.explore import explore
-
-    return explore(raw, train, schema)
 
 
 # ---- what is told ----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections
 from mlworkflow.learning import modelfile, partitions
 from mlworkflow.learning.cluster import connected
-from mlworkflow.learning.crossval import Fold, Rows, Validated, fit, predict, rows_of, validate
+from mlworkflow.learning.crossval import Fold, Rows, Validated, fit, predict, rows_of, some_of, validate
 from mlworkflow.learning.families import assembled
 from mlworkflow.measures import metrics
 from mlworkflow.measures.stability import stability
@@ -21,40 +21,39 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)  # of the fitting rows, for the learning curve
+FEWEST = 10  # rows of a point of the learning curve
 MANY = 50_000  # with more rows the learning curve rests on the first fold
 
 
-def learning_curve(pipe: Any, rows: Rows, parts: list[Fold], metric: str, seed: int | None) -> pd.DataFrame:
+def learning_curve(
+    pipe: Any, rows: Rows, parts: list[Fold], metric: str, seed: int | None, fewest: int = FEWEST
+) -> pd.DataFrame:
     """Return the mean metric over the folds by the number of rows fitted on: on those rows, and on the fold's others.
 
     Smaller sizes are rows drawn with `seed`; without one, the newest rows of a fold in the order of time. Sizes at
-    which a class has no row are left out.
+    which a class has no row, or that have fewer than `fewest` rows, are left out.
     """
     import pandas as pd
 
     lines: list[dict[str, Any]] = []
-    used = [(_ordered(fit_rows, seed), check) for fit_rows, check in (parts if len(rows) <= MANY else parts[:1])]
+    used = parts if len(rows) <= MANY else parts[:1]
     for share in SHARES:
-        pairs = [_both(pipe, rows, part, share, metric) for part in used]
+        pairs = [_both(pipe, rows, (some_of(fit_rows, share, seed), check), metric, fewest) for fit_rows, check in used]
         told = [pair for pair in pairs if pair is not None]
         if len(told) == len(pairs):
-            count = int(np.mean([len(part[0]) * share for part in used]))
+            count = int(np.mean([len(fit_rows) * share for fit_rows, _ in used]))
             train, check = np.mean(told, axis=0)
             lines.append({"rows": count, "train": train, "cross_validated": check})
     return pd.DataFrame(lines, columns=["rows", "train", "cross_validated"])
 
 
-def _both(pipe: Any, rows: Rows, part: Fold, share: float, metric: str) -> tuple[float, float] | None:
-    some = rows.take(part[0][len(part[0]) - int(len(part[0]) * share) :])
-    if share < 1 and (len(some) < 10 or _lacks_a_class(some, rows)):
+def _both(pipe: Any, rows: Rows, part: Fold, metric: str, fewest: int) -> tuple[float, float] | None:
+    some = rows.take(part[0])
+    if len(some) < fewest or _lacks_a_class(some, rows):
         return None
     fitted = fit(pipe, some)
     scored = [metrics.score([metric], predict(fitted, where))[metric] for where in (some, rows.take(part[1]))]
     return scored[0], scored[1]
-
-
-def _ordered(positions: np.ndarray, seed: int | None) -> np.ndarray:
-    return positions if seed is None else np.random.default_rng(seed).permutation(positions)
 
 
 def _lacks_a_class(some: Rows, rows: Rows) -> bool:
@@ -103,4 +102,5 @@ def main(sections: Sections) -> None:
         validated.threshold.to_dict() if validated.threshold else {"threshold": None, "words": "no classes to decide"}
     )
     io.write_json(decided, paths.THRESHOLD)
-    io.write_table(learning_curve(pipe, rows, parts, problem.metrics.primary, drawn), paths.LEARNING_CURVE)
+    curve = learning_curve(pipe, rows, parts, problem.metrics.primary, drawn, max(FEWEST, problem.clusters or 0))
+    io.write_table(curve, paths.LEARNING_CURVE)

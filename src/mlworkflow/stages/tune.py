@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 import warnings
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections
 from mlworkflow.learning import partitions
-from mlworkflow.learning.crossval import Rows, rows_of
+from mlworkflow.learning.crossval import Fold, Rows, rows_of
 from mlworkflow.learning.models import pipeline
 from mlworkflow.rows.schema import Schema
 from mlworkflow.rows.split import folds
@@ -21,7 +20,7 @@ from mlworkflow.tuning.influence import influence
 from mlworkflow.tuning.jobs import Plan
 from mlworkflow.tuning.journal import Journal, fingerprint
 from mlworkflow.tuning.search import Rules, search
-from mlworkflow.tuning.setting import Setting, encoded, sampler, setting, shares
+from mlworkflow.tuning.setting import Setting, encoded, sampler, setting
 from mlworkflow.tuning.trials import Trial, table
 from mlworkflow.tuning.workers import crew
 
@@ -60,17 +59,18 @@ def told_of_end(trials: Sequence[Trial], stopping: Stopping) -> list[str]:
     return lines
 
 
-def searched(sections: Sections, what: Setting, schema: Schema, rows: Rows, parts: Sequence[Any]) -> list[Trial]:
+def searched(
+    sections: Sections, what: Setting, schema: Schema, rows: Rows, parts: Sequence[Fold], journal: Journal
+) -> list[Trial]:
     """Return the trials; those that a search which was killed has finished are not made again."""
     problem, how, stopping = sections.problem, sections.search, sections.problem.stopping
-    asker = sampler(how, what)
-    drawn = None if problem.split.scheme == "time" else sections.seed
-    folded = encoded(what, schema, rows, parts, shares(how), drawn)
-    journal = Journal(paths.JOURNAL, rests_on(sections))
     if len(journal):
         print(f"tune: a search was stopped here before; {len(journal)} of its fits are not made again", flush=True)
     spent = journal.seconds / (sections.compute.workers or 1) if stopping.seconds else 0.0
     deadline = time.time() + stopping.seconds - spent if stopping.seconds else None
+    asker = sampler(how, what)
+    drawn = None if problem.split.scheme == "time" else sections.seed
+    folded = encoded(what, schema, rows, parts, asker.shares, drawn)
     several = len(what.models) > 1 and problem.task != "clustering"  # clusters of two trials have no mean
     plan = Plan(what.models, problem.task, problem.metrics.primary, sections.augment, several, deadline)
     rules = Rules(stopping, len(parts), what.maximise, how.batch, how.prune)
@@ -116,7 +116,8 @@ def main(sections: Sections) -> None:
     parts = folds(train, rows.target, problem.data, problem.split, problem.task, seed)
     for model in what.models.values():
         pipeline(model, schema, problem.task)  # a model that cannot be built is told before anything long starts
-    trials = searched(sections, what, schema, rows, parts)
+    journal = Journal(paths.JOURNAL, rests_on(sections))
+    trials = searched(sections, what, schema, rows, parts, journal)
     for line in told_of_end(trials, problem.stopping):
         print(line, flush=True)
     truth = [rows.target[check] for _, check in parts] if rows.target is not None else []
@@ -126,4 +127,4 @@ def main(sections: Sections) -> None:
     io.write_json(choice.to_dict(), paths.CHOICE)
     io.write_yaml(best_params(choice, trials, what), paths.BEST_PARAMS)
     io.write_json({str(one.asked.number): round(one.seconds, 3) for one in trials}, paths.TIMINGS / "trials.json")
-    shutil.rmtree(paths.JOURNAL, ignore_errors=True)
+    journal.forget()

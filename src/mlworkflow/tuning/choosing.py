@@ -110,15 +110,12 @@ def near_the_best(trials: Sequence[Trial], maximise: bool, least_gain: float = 0
     best = best_of(trials, maximise)
     assert best is not None
     others = [trial for trial in trials if trial.counts and trial is not best]
-    behind = [_behind(trial, best, maximise) for trial in others]
-    return [
-        best,
-        *(
-            trial
-            for trial, each in zip(others, behind, strict=True)
-            if each.mean() < least_gain or each.mean() <= _error(each)
-        ),
-    ]
+
+    def as_good(trial: Trial) -> bool:
+        behind = _behind(trial, best, maximise)
+        return bool(behind.mean() < least_gain or behind.mean() <= _error(behind))
+
+    return [best, *filter(as_good, others)]
 
 
 def without_choosing(trials: Sequence[Trial], choose: Callable[[Sequence[Trial]], Trial]) -> Scores:

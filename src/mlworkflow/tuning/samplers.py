@@ -6,24 +6,29 @@ A sampler is asked for a batch and told of all of it before it is asked again, s
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from mlworkflow.tuning.trials import Asked, Parameters, Trial, best_of
+from mlworkflow.tuning.trials import Asked, Parameters, Trial
 
 Space = Mapping[str, Any]  # parameter -> Optuna distribution
 THIRD = 3  # of a round of halving, one in three goes on, to three times the rows
+ALL = (1.0,)
 SHARES = (1 / THIRD**2, 1 / THIRD, 1.0)
-FAMILIES_BY_RANK = (0, 0, 1, 0, 1, 2)  # whose turn it is, once each family has shown what it does as it stands
 
 
 class Sampler(Protocol):
-    """Who says what is tried next."""
+    """Who says what is tried next.
+
+    Attributes:
+        shares: of the rows, on which its trials are fitted.
+    """
+
+    shares: Sequence[float]
 
     def ask(self, count: int) -> list[Asked]:
         """Return at most `count` trials, numbered from 0 without gaps over all calls; none when all is tried."""
@@ -34,6 +39,8 @@ class Sampler(Protocol):
 
 class Own:
     """The model as it stands, and nothing else."""
+
+    shares: Sequence[float] = ALL
 
     def __init__(self, family: str, own: Parameters) -> None:
         self._left = [Asked(0, own, family)]
@@ -70,6 +77,8 @@ class Guided:
         sampler: an `optuna.samplers` object with a seed.
         maximise: whether a larger score is better.
     """
+
+    shares: Sequence[float] = ALL
 
     def __init__(self, family: str, own: Parameters, space: Space, sampler: Any, *, maximise: bool) -> None:
         import optuna
@@ -121,6 +130,8 @@ class Rounds:
 
     The model as it stands is tried on all rows first, so that it can always be taken.
     """
+
+    shares: Sequence[float] = SHARES
 
     def __init__(self, family: str, own: Parameters, others: Sequence[Parameters], *, maximise: bool) -> None:
         self._family, self._maximise = family, maximise
@@ -204,11 +215,6 @@ def begin(sampler: Any, family: str, own: Parameters, space: Space, *, trials: i
     return Guided(family, own, space, sampler, maximise=maximise)
 
 
-def shares(sampler: Any) -> Sequence[float]:
-    """Return the shares of the rows that trials of the sampler are fitted on."""
-    return SHARES if isinstance(sampler, Halving) else (1.0,)
-
-
 def _some(size: int, count: int, seed: int) -> np.ndarray:
     """Return `count` of the places 0..size-1, each once, in the order of the grid."""
     import random
@@ -227,68 +233,3 @@ def _values(distribution: Any, points: int) -> list[Any]:
         whole = distribution.low + np.round((values - distribution.low) / step).astype(int) * step
         return sorted({int(value) for value in whole})
     return [float(min(max(value, distribution.low), distribution.high)) for value in values]
-
-
-class Families:
-    """Several models under one budget: each as it stands first, then most turns for those that do best.
-
-    Args:
-        samplers: name of a model -> its sampler, the order in which they begin.
-        maximise: whether a larger score is better.
-    """
-
-    def __init__(self, samplers: Mapping[str, Sampler], *, maximise: bool) -> None:
-        self._samplers, self._maximise = dict(samplers), maximise
-        self._fresh, self._open = list(samplers), list(samplers)
-        self._theirs: dict[int, int] = {}
-        self._trials: list[Trial] = []
-        self._turn = itertools.count()
-        self._count = 0
-
-    def ask(self, count: int) -> list[Asked]:
-        """Return at most `count` trials of the families whose turn it is."""
-        asked: list[Asked] = []
-        while not asked and (self._fresh or self._open):
-            turns = self._turns(count)
-            for family in dict.fromkeys(turns):
-                theirs = self._samplers[family].ask(turns.count(family))
-                asked += [self._numbered(one) for one in theirs]
-                if not theirs:
-                    self._open.remove(family)
-        return asked
-
-    def _turns(self, count: int) -> list[str]:
-        if self._fresh:
-            turns, self._fresh = self._fresh[:count], self._fresh[count:]
-            return turns
-        ranked = self._ranked()
-        places = [FAMILIES_BY_RANK[next(self._turn) % len(FAMILIES_BY_RANK)] for _ in range(count)]
-        return [ranked[place % len(ranked)] for place in places]
-
-    def tell(self, trials: Sequence[Trial]) -> None:
-        """Hand each family's trials on to its sampler."""
-        self._trials += trials
-        for family, sampler in self._samplers.items():
-            theirs = [trial for trial in trials if trial.asked.family == family]
-            if theirs:
-                sampler.tell([_renumbered(trial, self._theirs[trial.asked.number]) for trial in theirs])
-
-    def _numbered(self, asked: Asked) -> Asked:
-        number, self._count = self._count, self._count + 1
-        self._theirs[number] = asked.number
-        return Asked(number, asked.parameters, asked.family, asked.share)
-
-    def _ranked(self) -> list[str]:
-        """Return the families by their best trial, best first; without one last."""
-        sign = -1 if self._maximise else 1
-
-        def place(family: str) -> tuple[float, int]:
-            best = best_of([trial for trial in self._trials if trial.asked.family == family], self._maximise)
-            order = list(self._samplers).index(family)
-            return (math.inf if best is None else sign * (best.score or 0.0), order)
-
-        return sorted(self._open, key=place)
-
-
-def _renumbered(trial: Trial, number: int) -> Trial:
-    return replace(trial, asked=replace(trial.asked, number=number))

@@ -13,6 +13,7 @@ from mlworkflow.learning.models import own_parameters
 from mlworkflow.measures import metrics
 from mlworkflow.tuning import samplers
 from mlworkflow.tuning.encoded import Encoded, encode
+from mlworkflow.tuning.turns import Turns
 
 if TYPE_CHECKING:
     from mlworkflow.core.params import Model, Search
@@ -58,12 +59,7 @@ def sampler(how: Search, what: Setting) -> samplers.Sampler:
         )
         for name, model in what.models.items()
     }
-    return samplers.Families(each, maximise=what.maximise) if len(each) > 1 else next(iter(each.values()))
-
-
-def shares(how: Search) -> Sequence[float]:
-    """Return the shares of the rows that trials are fitted on."""
-    return samplers.shares(instantiate(how.sampler.config()) if how.sampler else None)
+    return Turns(each, maximise=what.maximise) if len(each) > 1 else next(iter(each.values()))
 
 
 def encoded(
