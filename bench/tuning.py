@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ import pandas as pd
 import yaml
 from bench.overhead import clone, seconds
 
+from mlworkflow.core.arithmetic import FIXED
 from mlworkflow.core.params import Compute, Model
 from mlworkflow.core.problem import Stopping
 from mlworkflow.learning.crossval import Rows
@@ -103,7 +105,9 @@ def efficiency() -> None:
 
 
 def main() -> None:
-    """Print the figures."""
+    """Print the figures, with the arithmetic of the stages."""
+    if any(os.environ.get(name) != value for name, value in FIXED.items()):
+        os.execve(sys.executable, [sys.executable, "-m", "bench.tuning"], {**os.environ, **FIXED})
     with tempfile.TemporaryDirectory() as there:
         against_experiments(clone(Path(there) / "clone"))
     efficiency()

@@ -97,7 +97,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(alone, cluster):
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     monkeypatch.setattr("mlworkflow.learning.cluster.ANSWER", 1)
-    with pytest.raises(ClusterError, match=r"the scheduler at tcp://127.0.0.1:9 has not answered within .* compute=local"):
+    with pytest.raises(ClusterError, match=r"at tcp://127.0.0.1:9 has not answered within .* compute=local"):
         searched(Compute(name="dask", backend="dask", address="tcp://127.0.0.1:9"))
 
 
