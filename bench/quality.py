@@ -47,7 +47,7 @@ def ours(root: Path, table: Path, meta: dict[str, Any], seconds: float) -> float
     told += ["--drop", *meta["drop"]] if meta.get("drop") else []
     told += ["--time", meta["time"]] if meta.get("time") else []
     run(root, "mlworkflow", "new", table.name, "--data", str(table / "data.csv"), *told)
-    budget = [f"problem.stopping.seconds={seconds:g}", "problem.stopping.trials=100000", "~problem.stopping.no_gain"]
+    budget = [f"++problem.stopping.{told}" for told in (f"seconds={seconds:g}", "trials=100000", "no_gain=null")]
     choices = [f"problem={table.name}", "model=portfolio", *budget]
     run(root, "dvc", "exp", "run", *(word for choice in choices for word in ("-S", choice)))
     return sum(io.read_json(root / paths.TIMINGS / f"{stage}.json")["seconds"] for stage in ("tune", "train"))
