@@ -16,16 +16,22 @@ from mlworkflow.core.params import Model, family
 from mlworkflow.core.problem import Problem
 from mlworkflow.learning import modelfile, models
 from mlworkflow.learning.crossval import check_folds, fit, predict, rows_of
+from mlworkflow.learning.families import assembled
 from mlworkflow.measures import metrics
 from mlworkflow.preparing.prepare import Prepared, prepare
 from mlworkflow.rows.split import folds
 from mlworkflow.serving.bundle import load
 from mlworkflow.stages import package
-from tests.conftest import make_problem
+from tests.conftest import ROOT, make_problem
 from tests.test_bundle import DECISION, FOUND, sections
 from tests.test_models import CLAIMS, SHELF
 
 PRIMARY = {"binary": "log_loss", "multiclass": "roc_auc", "regression": "rmse", "clustering": "silhouette"}
+PORTFOLIO = [
+    line.rpartition(": ")[2]
+    for line in (ROOT / "conf/model/portfolio.yaml").read_text(encoding="utf-8").splitlines()
+    if "@families" in line
+]
 SMALL = {"n_estimators": 12, "max_iter": 60, "n_init": 1}  # how far a test goes, of parameters with these names
 
 
@@ -160,3 +166,18 @@ def test_probabilities_tell_the_classes_apart(name, task):
     parts = folds(prepared.train, rows.target, problem.data, problem.split, task, 0)
     checked = check_folds(models.pipeline(small(name, task), prepared.schema, task), rows, parts)
     assert np.mean([metrics.score(["roc_auc"], part)["roc_auc"] for part in checked]) > 0.6
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_mean_of_every_family_of_the_portfolio_comes_back_from_its_file_as_it_was(task):
+    _, prepared = ready(task)
+    rows = rows_of(prepared.train, prepared.schema, task)
+    able = {name: small(name, task) for name in PORTFOLIO if (name, task) in CLAIMS}
+    portfolio = Model(name="portfolio", families=able)
+    members = [{"family": name, "weight": 1 / len(able), "parameters": {}} for name in able]
+    fitted = fit(assembled(portfolio, prepared.schema, task, {"members": members}), rows)
+    again = modelfile.loads(content := modelfile.dumps(fitted))
+    assert len(able) > 4
+    assert np.array_equal(predict(again, rows).labels, predict(fitted, rows).labels)
+    assert modelfile.dumps(again) == content

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlworkflow.judging.predicted import predictions
 from mlworkflow.measures import many
 from mlworkflow.measures.compare import Difference, paired
 from mlworkflow.measures.metrics import Scored, score
-from mlworkflow.stages.evaluate import predictions
 from mlworkflow.sweeping.board import Board, Failure, Row, ranked, rows_of, spread_of, table, text, word_of
 from mlworkflow.sweeping.outcome import Outcome, scored_of
 from mlworkflow.sweeping.page import page
@@ -194,7 +194,7 @@ def test_predictions_that_were_kept_score_as_they_did(task):
         "clustering": Scored(rng.normal(size=(50, 2)), labels),
     }[task]
     classes = {"binary": ["no", "yes"], "multiclass": ["b", "a", 3]}.get(task, [])
-    kept = scored_of(predictions(pd.DataFrame({"x": np.arange(50)}), made, classes), task, 4)
+    kept = scored_of(predictions(np.arange(50), made, classes), task, 4)
     metrics = {"regression": ["rmse", "adjusted_r2"], "clustering": ["silhouette"]}.get(
         task, ["log_loss", "roc_auc", "f1"]
     )

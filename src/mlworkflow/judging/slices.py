@@ -12,7 +12,7 @@ from mlworkflow.measures.metrics import NAN, gain, score
 from mlworkflow.rows.profile import lengths
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -48,15 +48,22 @@ def slices(
     if scored.truth.ndim > 1 or not len(scored):
         return pd.DataFrame([], columns=COLUMNS)
     whole = score([metric], scored).get(metric, NAN)
-    names = [name for name in important or inputs.columns if name in inputs.columns][:MOST_COLUMNS]
     lines = []
-    for name in names:
-        column = lengths(inputs[name]).rename(f"words of {name}") if name in texts else inputs[name]
-        for label, mask in _slices_of(column):
-            line = {"column": name, "slice": label, "rows": int(mask.sum()), "share": float(mask.mean())}
-            lines.append(line | _measured(metric, scored.take(mask), whole, fewest, seed))
+    for name, label, mask in parts(inputs, important, texts):
+        line = {"column": name, "slice": label, "rows": int(mask.sum()), "share": float(mask.mean())}
+        lines.append(line | _measured(metric, scored.take(mask), whole, fewest, seed))
     table = pd.DataFrame(lines, columns=COLUMNS)
     return table.sort_values(["too_small", "gap"], ascending=[True, False], kind="stable", ignore_index=True)
+
+
+def parts(
+    inputs: pd.DataFrame, important: Sequence[str], texts: Collection[str] = ()
+) -> Iterator[tuple[str, str, NDArray[Any]]]:
+    """Yield (column, label, (n,) mask) of each slice of the rows: see `slices`."""
+    for name in [name for name in important or inputs.columns if name in inputs.columns][:MOST_COLUMNS]:
+        column = lengths(inputs[name]).rename(f"words of {name}") if name in texts else inputs[name]
+        for label, mask in _slices_of(column):
+            yield str(name), label, mask
 
 
 def _measured(metric: str, part: Scored, whole: float, fewest: int, seed: int) -> dict[str, Any]:

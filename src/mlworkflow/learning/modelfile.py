@@ -31,6 +31,7 @@ TRUSTED_TYPES = (  # no estimators, but parts of them, beside what skops itself 
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
     "xgboost.core.Booster",
 )
 FUNCTION_MODULES = ("mlworkflow.features", "mlworkflow.learning.models")  # their functions may be steps of a pipeline

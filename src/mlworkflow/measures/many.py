@@ -13,6 +13,7 @@ from statistics import NormalDist
 
 from mlworkflow.measures.compare import Difference, paired
 from mlworkflow.measures.metrics import Scored
+from mlworkflow.measures.training import Refits, noise
 
 METHOD = "Bonferroni (Dunn 1961)"
 LEVEL = 0.95
@@ -26,10 +27,32 @@ def level_of(count: int, level: float = LEVEL) -> float:
 
 
 def together(
-    name: str, pairs: Mapping[str, tuple[Scored, Scored]], *, seed: int, level: float = LEVEL
+    name: str,
+    pairs: Mapping[str, tuple[Scored, Scored]],
+    *,
+    seed: int,
+    level: float = LEVEL,
+    refits: Mapping[str, Refits] | None = None,
 ) -> dict[str, Difference]:
-    """Return {label: how much better the candidate of (candidate, base) is}; all intervals hold together at `level`."""
-    return {label: _one(name, *pair, seed, level, level_of(len(pairs), level)) for label, pair in pairs.items()}
+    """Return {label: how much better the candidate of (candidate, base) is}; all intervals hold together at `level`.
+
+    The intervals cover the noise of the training too where there are `refits` of a label.
+    """
+    each = level_of(len(pairs), level)
+    found = {label: _one(name, *pair, seed, level, each) for label, pair in pairs.items()}
+    return {
+        label: told.wider(noise(name, refits[label], each)) if refits and label in refits else told
+        for label, told in found.items()
+    }
+
+
+def one_of(
+    name: str, candidate: Scored, base: Scored, count: int, *, seed: int, refits: Refits | None, level: float = LEVEL
+) -> Difference:
+    """Return a difference with the interval that it needs as one of `count` that were looked at."""
+    each = level_of(count, level)
+    found = _one(name, candidate, base, seed, level, each)
+    return found if refits is None else found.wider(noise(name, refits, each))
 
 
 def _one(name: str, candidate: Scored, base: Scored, seed: int, level: float, each: float) -> Difference:

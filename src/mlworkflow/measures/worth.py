@@ -8,6 +8,7 @@ import numpy as np
 
 from mlworkflow.measures import bootstrap
 from mlworkflow.measures.compare import Difference
+from mlworkflow.measures.training import noise_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from mlworkflow.core.problem import Value
     from mlworkflow.measures.metrics import Scored
+    from mlworkflow.measures.training import Refits
+
+LEVEL = 0.95
 
 
 def outcome_table(value: Value, classes: Sequence[Any]) -> NDArray[Any]:
@@ -50,10 +54,12 @@ def total(scored: Scored, value: Value, classes: Sequence[Any]) -> float:
     return float(per_row(scored, value, classes).sum())
 
 
-def against(model: Scored, base: Scored, value: Value, classes: Sequence[Any], *, seed: int) -> Difference:
+def against(
+    model: Scored, base: Scored, value: Value, classes: Sequence[Any], *, seed: int, refits: Refits | None = None
+) -> Difference:
     """Return the worth of the model minus that of the base on the same rows, in `value.unit`: above zero it wins.
 
-    The 95% interval is the paired BCa bootstrap over rows (Efron 1987).
+    The 95% interval is the paired BCa bootstrap over rows (Efron 1987); with `refits` it covers the training too.
     """
     won = per_row(model, value, classes) - per_row(base, value, classes)
     if not len(won):
@@ -61,4 +67,5 @@ def against(model: Scored, base: Scored, value: Value, classes: Sequence[Any], *
     chunks = bootstrap.resample_counts(len(won), bootstrap.resamples_for(len(won)), seed=seed)
     totals = np.concatenate([np.einsum("rn,n->r", weights, won) for weights in chunks])
     low, high = bootstrap.bca(float(won.sum()), totals, won.sum() - won)
-    return Difference(float(won.sum()), low, high)
+    found = Difference(float(won.sum()), low, high)
+    return found if refits is None else found.wider(noise_of(lambda one: total(one, value, classes), refits, LEVEL))

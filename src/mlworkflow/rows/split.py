@@ -10,6 +10,8 @@ from mlworkflow.core.errors import TableError
 from mlworkflow.rows.reading import as_word, naive, words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from mlworkflow.core.problem import Data, Split, Task
@@ -38,6 +40,12 @@ def row_ids(rows: pd.DataFrame) -> np.ndarray:
     same = pd.DataFrame({name: _hashable(rows[name]) for name in rows}, index=rows.index)
     hashes = pd.util.hash_pandas_object(same, index=False, hash_key=HASH_KEY)
     return hashes.to_numpy(dtype="uint64")
+
+
+def known_by(rows: pd.DataFrame, data: Data, columns: Sequence[str]) -> np.ndarray:
+    """Return the (n,) ids of rows that features were added to: by the key, else by the `columns` of before."""
+    key = [name for name in data.key if name in rows]
+    return row_ids(rows[key if key and len(key) == len(data.key) else [name for name in columns if name in rows]])
 
 
 def _hashable(values: pd.Series) -> pd.Series:

@@ -14,10 +14,13 @@ from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections
 from mlworkflow.judging import best, calibration, plots
 from mlworkflow.judging.importance import importance
+from mlworkflow.judging.predicted import predictions, refits_table
 from mlworkflow.judging.slices import slices
 from mlworkflow.learning import modelfile
 from mlworkflow.learning.baselines import SIMPLEST_FIRST, existing
 from mlworkflow.learning.crossval import Rows, predict, relabel, rows_of
+from mlworkflow.learning.families import assembled
+from mlworkflow.learning.refits import kept, name_of, refits
 from mlworkflow.learning.threshold import Threshold
 from mlworkflow.measures import metrics, worth
 from mlworkflow.measures.compare import paired
@@ -26,7 +29,7 @@ from mlworkflow.measures.metrics import Scored
 from mlworkflow.measures.stability import stability
 from mlworkflow.rows.reading import as_word, words
 from mlworkflow.rows.schema import Schema
-from mlworkflow.rows.split import row_ids
+from mlworkflow.rows.split import folds, known_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,22 +91,21 @@ def seconds_a_row(fitted: Any, rows: Rows, times: int = 30) -> float:
     return float(np.median(measured))
 
 
-def predictions(test: pd.DataFrame, scored: Scored, classes: Sequence[Any]) -> pd.DataFrame:
-    """Return a row a test row: its id (from its content), truth, prediction, the probability of each class.
+def refitted(exam: Exam, sections: Sections) -> tuple[list[Scored], str]:
+    """Return what the model, fitted without each part of the training rows, says of the test rows; the parts' name.
 
-    A clustering has no truth, but the place of each row, in the scaled columns that its clusters are judged in.
+    None of a model that is fitted on a cluster, as its training rows are too many.
     """
-    import pandas as pd
-
-    table = pd.DataFrame({"row": row_ids(test)})
-    if not classes:
-        places = enumerate(np.atleast_2d(scored.truth.T))
-        truth = {f"place_{n}": axis for n, axis in places} if scored.truth.ndim > 1 else {"truth": scored.truth}
-        return table.assign(**truth, prediction=scored.labels)
-    names = np.asarray([str(name) for name in classes], dtype=object)
-    table = table.assign(truth=names[scored.truth], prediction=names[scored.labels])
-    said = np.asarray(scored.probabilities)
-    return table.assign(**{f"probability_{name}": said[:, code] for code, name in enumerate(names)})
+    problem, seed, schema = exam.problem, exam.seed, exam.schema
+    if sections.model.distributed:
+        return [], ""
+    train = io.read_table(paths.TRAIN)
+    rows = rows_of(train, schema, problem.task)
+    found = folds(train, rows.target, problem.data, problem.split, problem.task, seed)
+    parts = kept(found, len(train), by_time=problem.split.scheme == "time")
+    pipe = assembled(sections.model, schema, problem.task, io.read_yaml(paths.BEST_PARAMS), sections.augment)
+    threshold = Threshold.from_dict(exam.decided) if schema.classes else None
+    return refits(pipe, rows, parts, exam.rows, threshold), name_of(known_by(train, problem.data, exam.before), parts)
 
 
 def shares(test: pd.DataFrame, slices: Sequence[SliceShare], schema: Schema) -> dict[str, dict[str, float]]:
@@ -147,6 +149,7 @@ class Exam:
     scored: Scored
     others: dict[str, Scored]
     best: Scored | None
+    before: list[str]  # the columns before features were added
 
 
 def sit(problem: Problem, seed: int) -> Exam:
@@ -158,7 +161,8 @@ def sit(problem: Problem, seed: int) -> Exam:
     scored = predict(fitted, rows, Threshold.from_dict(decided) if schema.classes else None)
     others = rungs(baselines, rows, test, problem, schema)
     possible = best.possible(test, scored, problem, schema)
-    return Exam(problem, seed, schema, test, rows, fitted, decided, scored, others, possible)
+    before = [column.name for column in Schema.from_dict(io.read_json(paths.SCHEMA)).columns]
+    return Exam(problem, seed, schema, test, rows, fitted, decided, scored, others, possible, before)
 
 
 def findings(exam: Exam, weights: pd.DataFrame, bounds: dict[str, Any]) -> dict[str, Any]:
@@ -220,5 +224,8 @@ def main(sections: Sections) -> None:
     io.write_json(metrics.score(names, scored, stability=stable), paths.TEST_METRICS)
     io.write_json(bounds, paths.INTERVALS)
     io.write_json(findings(exam, weights, bounds), paths.FINDINGS)
-    io.write_table(predictions(exam.test, scored, exam.schema.classes), paths.PREDICTIONS)
+    classes, ids = exam.schema.classes, known_by(exam.test, exam.problem.data, exam.before)
+    again, parts = refitted(exam, sections)
+    io.write_table(predictions(ids, scored, classes), paths.PREDICTIONS)
+    io.write_table(refits_table(ids, again, classes, parts), paths.REFITS)
     write_plots(plots.tables(scored, exam.schema.classes, weights, seed))

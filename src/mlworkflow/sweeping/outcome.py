@@ -11,13 +11,12 @@ import numpy as np
 from mlworkflow.checking.recorded import Recorded
 from mlworkflow.core import io, paths
 from mlworkflow.core.processes import git
+from mlworkflow.judging.predicted import inputs_of, scored_of
 from mlworkflow.measures.metrics import Scored
 from mlworkflow.rows.schema import Schema
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -56,27 +55,8 @@ def outcome(root: Path, commit: str, task: str) -> Outcome:
     if kept is None:
         return Outcome(tested, validated)
     table = io.table_of(io.read_bytes(kept))
-    inputs = _inputs(Schema.from_dict(io.read_json(schema))) if schema is not None else None
+    inputs = inputs_of(Schema.from_dict(io.read_json(schema))) if schema is not None else None
     return Outcome(tested, validated, table["row"].to_numpy(), scored_of(table, task, inputs))
-
-
-def _inputs(schema: Schema) -> int:
-    """Return how many columns the model takes, which adjusted_r2 needs."""
-    return sum(column.kind != "time" and column.treatment != "drop" for column in schema.inputs)
-
-
-def scored_of(table: pd.DataFrame, task: str, inputs: int | None = None) -> Scored:
-    """Return evaluation/predictions.parquet as metrics take it."""
-    if task == "regression":
-        truth, labels = (table[name].to_numpy(dtype=float) for name in ("truth", "prediction"))
-        return Scored(truth, labels, columns=inputs)
-    if task == "clustering":
-        places = [name for name in table.columns if name.startswith("place_")]
-        return Scored(table[places].to_numpy(dtype=float), table["prediction"].to_numpy())
-    said = [name for name in table.columns if name.startswith("probability_")]
-    codes = {name.removeprefix("probability_"): code for code, name in enumerate(said)}
-    truth, labels = (table[name].map(codes).to_numpy(dtype="int64") for name in ("truth", "prediction"))
-    return Scored(truth, labels, table[said].to_numpy())
 
 
 def _json(root: Path, commit: str, path: Path) -> dict[str, Any]:
