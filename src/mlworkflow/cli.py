@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import mlworkflow
 from mlworkflow.core.errors import ProjectError
@@ -70,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a file of new rows, checked by the contract")
     check.add_argument("--problem", metavar="NAME", help="whose contract; default: that of params.yaml")
     _add_sweep(command("sweep", "run a named set of experiments of conf/sweep/ and set each against the baseline"))
+    _add_review(command("review", "say whether a revision is better than another, how sure that is, and what changed"))
     command("wire", "write the deps on code into dvc.yaml")
     command("readme", "write the numbers of metrics/ into the README")
     command("lock", "resolve the dependencies of pyproject.toml anew")
@@ -101,6 +103,31 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
         return prune(arguments.name, arguments.set, keep=arguments.keep, yes=arguments.yes)
     return command.sweep(arguments.name, arguments.set, jobs=arguments.jobs, dry_run=arguments.dry_run)
+
+
+def _add_review(review: argparse.ArgumentParser) -> None:
+    """Add the options of `mlworkflow review`."""
+    review.add_argument(
+        "base", nargs="?", metavar="BASE", help="commit, branch, tag, experiment; default: the baseline"
+    )
+    review.add_argument("candidate", nargs="?", metavar="CANDIDATE", help="the same; default: the workspace")
+    review.add_argument("--markdown", type=Path, metavar="FILE", help="write a pull request's comment")
+    review.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots")
+    review.add_argument("--json", action="store_true", help="print JSON")
+    review.add_argument(
+        "--fail-on", choices=("worse", "not-better", "never"), default="worse", help="when the exit code is 1; worse"
+    )
+    review.add_argument("--reproduce", action="store_true", help="run a side again whose predictions are nowhere")
+    review.add_argument("--time", action="store_true", help="time both models here")
+
+
+def _review(arguments: argparse.Namespace, here: Path) -> int:
+    """Carry out `mlworkflow review`; files are meant from where the user stands."""
+    from mlworkflow.reviewing.command import Wanted, command
+
+    told: dict[str, Any] = {name: getattr(arguments, name) for name in Wanted.__dataclass_fields__}
+    told |= {name: here / told[name] for name in ("markdown", "html") if told[name]}
+    return command(arguments.base, arguments.candidate, Wanted(**told))
 
 
 def _add_new(new: argparse.ArgumentParser) -> None:
@@ -179,6 +206,8 @@ def run(arguments: argparse.Namespace) -> int:
         return verify(arguments.revision, vary=arguments.vary)
     elif name == "sweep":
         return _sweep(arguments)
+    elif name == "review":
+        return _review(arguments, here)
     elif name == "snapshot":
         from mlworkflow.origins.snapshots import refresh
 
@@ -196,13 +225,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; a user's mistake is told without a traceback, with exit code 1 (2 from verify)."""
+    """Run one command; a user's mistake is told without a traceback, with exit code 1 (2 from verify and review)."""
     arguments = parser().parse_args(words)
     try:
         return run(arguments)
     except ProjectError as error:
         print(f"mlworkflow: {error}", file=sys.stderr)
-        return 2 if arguments.command == "verify" else 1
+        return 2 if arguments.command in ("verify", "review") else 1
     except KeyboardInterrupt:
         print("mlworkflow: stopped; what was finished is kept.", file=sys.stderr)
         return 130

@@ -35,7 +35,7 @@ def tables(scored: Scored, classes: Sequence[Any], importance: pd.DataFrame, see
     if scored.probabilities is not None:
         names = np.asarray([str(name) for name in classes], dtype=object)
         said = pd.DataFrame({"actual": names[scored.truth], "predicted": names[scored.labels]})
-        found |= {"confusion.csv": said, "calibration.csv": calibration.curve(scored)} | _curves(scored)
+        found |= {"confusion.csv": said, "calibration.csv": calibration.curve(scored)} | curves(scored)
     elif scored.truth.ndim == 1:
         lines = pd.DataFrame({"predicted": scored.labels, "residual": scored.truth - scored.labels})
         found["residuals.csv"] = thin(lines, MOST_POINTS)
@@ -44,7 +44,7 @@ def tables(scored: Scored, classes: Sequence[Any], importance: pd.DataFrame, see
     return found
 
 
-def _curves(scored: Scored) -> dict[str, pd.DataFrame]:
+def curves(scored: Scored) -> dict[str, pd.DataFrame]:
     """ROC and precision-recall of the positive class; for more classes over all (row, class) pairs (micro average)."""
     import pandas as pd
     from sklearn.metrics import precision_recall_curve, roc_curve

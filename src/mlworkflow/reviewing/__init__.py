@@ -1,0 +1,1 @@
+"""The review: is a revision better than another, by how much, how sure is that, and what changed to cause it."""

@@ -1,0 +1,148 @@
+"""The files of a revision: from Git, from DVC's cache or remote, or from the workspace as it stands."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlworkflow.checking.recorded import stages_of
+from mlworkflow.core import io, paths
+from mlworkflow.core.processes import DVC, git, shown, without
+from mlworkflow.reviewing.revisions import ReviewError, Revision
+
+Say = Callable[[str], None]
+
+
+class Files:
+    """What a revision's files hold.
+
+    Args:
+        root: of the repository.
+        revision: which.
+        say: told each command that fetches something.
+        workspace: whether its files are those in `root`, as they stand.
+    """
+
+    def __init__(
+        self, root: Path, revision: Revision, say: Say = lambda _: None, *, workspace: bool | None = None
+    ) -> None:
+        self.root, self.revision, self._say = root, revision, say
+        self.workspace = revision.commit is None if workspace is None else workspace
+
+    def tracked(self, path: Path) -> bytes | None:
+        """Return a file that Git keeps; None where there is none."""
+        if self.workspace:
+            return io.read_bytes(self.root / path) if (self.root / path).is_file() else None
+        command = ["git", "show", f"{self.revision.commit}:./{path.as_posix()}"]
+        done = subprocess.run(command, cwd=self.root, env=without("GIT_"), capture_output=True, check=False)
+        return None if done.returncode else done.stdout
+
+    def output(self, path: Path) -> bytes:
+        """Return an output that DVC keeps.
+
+        Raises:
+            ReviewError: it is in no cache and no remote, or what is in the workspace is not what the last run left.
+        """
+        if self.digest(path) is None:
+            raise ReviewError(f"{self.revision.words} has no {path} in its dvc.lock", "Type `dvc repro` there.")
+        found = self._here(path)
+        return self._fetched(path) if found is None else found
+
+    @property
+    def complete(self) -> bool:
+        """Whether the predictions are at hand, without asking a remote."""
+        return self._here(paths.PREDICTIONS) is not None
+
+    def _here(self, path: Path) -> bytes | None:
+        """Return an output from the workspace or a cache, where its content is the one of dvc.lock."""
+        digest = self.digest(path)
+        for place in self._places(path, str(digest)):
+            if place.is_file() and md5(content := io.read_bytes(place), usedforsecurity=False).hexdigest() == digest:
+                return content
+        return None
+
+    def has(self, path: Path) -> bool:
+        """Return whether the revision's dvc.lock names the output."""
+        return self.digest(path) is not None
+
+    def digest(self, path: Path) -> str | None:
+        """Return the MD5 of an output, as dvc.lock has it."""
+        return self.outputs.get(path.as_posix(), {}).get("md5")
+
+    def size(self, path: Path) -> int | None:
+        """Return the bytes of an output, as dvc.lock has it."""
+        return self.outputs.get(path.as_posix(), {}).get("size")
+
+    @cached_property
+    def stages(self) -> dict[str, Any]:
+        """The stages of dvc.lock.
+
+        Raises:
+            ReviewError: there are none.
+        """
+        content = self.tracked(paths.LOCK)
+        try:
+            stages = stages_of(yaml.load(content, yaml.CSafeLoader)) if content else {}
+        except yaml.YAMLError:
+            stages = {}
+        if not stages:
+            raise ReviewError(f"{self.revision.words} has no readable dvc.lock", "Type `dvc repro` there, and commit.")
+        return stages
+
+    @cached_property
+    def outputs(self) -> dict[str, dict[str, Any]]:
+        """The outputs of dvc.lock by their path."""
+        return {out["path"]: out for stage in self.stages.values() for out in stage.get("outs", [])}
+
+    def _places(self, path: Path, digest: str) -> Iterator[Path]:
+        yield self.root / path
+        for cache in self.caches:
+            yield cache / "files/md5" / digest[:2] / digest[2:]
+
+    @property
+    def cache(self) -> Path:
+        """The folder of the repository's cache."""
+        return self.caches[0].resolve()
+
+    @cached_property
+    def caches(self) -> list[Path]:
+        """The repository's cache; of a worktree of Git also that of its main one."""
+        told = [self.root / ".dvc" / line for line in self._config() if line]
+        common = git(self.root, "rev-parse", "--path-format=absolute", "--git-common-dir").stdout.strip()
+        prefix = git(self.root, "rev-parse", "--show-prefix").stdout.strip()
+        return [*told, self.root / ".dvc/cache", Path(common).parent / prefix / ".dvc/cache"]
+
+    def _config(self) -> list[str]:
+        """Return cache.dir of DVC's configuration, without starting DVC, which takes a second."""
+        names = [name for name in (".dvc/config.local", ".dvc/config") if (self.root / name).is_file()]
+        return [git(self.root, "config", "--file", name, "cache.dir").stdout.strip() for name in names]
+
+    def _fetched(self, path: Path) -> bytes:
+        """Return an output from the remote.
+
+        Raises:
+            ReviewError: it is not there either.
+        """
+        name = self.revision.words
+        lost = f"{path} of {name} is neither in the cache nor in a remote"
+        if self.workspace:
+            raise ReviewError(
+                f"{path} of the workspace is not what its last run left", "Type `dvc checkout`, or `dvc repro`."
+            )
+        if not git(self.root, "config", "--file", ".dvc/config", "core.remote").stdout.strip():
+            raise ReviewError(lost, "Add --reproduce: it runs that revision again in a worktree of its own.")
+        with tempfile.TemporaryDirectory() as there:
+            to = Path(there) / path.name
+            command = [*DVC, "get", "--quiet", ".", path.as_posix(), "--rev", str(self.revision.commit), "-o", str(to)]
+            self._say(f"$ {shown(command)}")
+            subprocess.run(command, cwd=self.root, env=without("GIT_"), capture_output=True, check=False)
+            if to.is_file():
+                return io.read_bytes(to)
+        raise ReviewError(lost, "Add --reproduce: it runs that revision again in a worktree of its own.")

@@ -1,0 +1,121 @@
+"""One side of a review: the parameters, metrics and predictions of a revision."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import yaml
+
+from mlworkflow.core import io, paths
+from mlworkflow.core.problem import Problem
+from mlworkflow.judging.predicted import inputs_of
+from mlworkflow.reviewing.files import Files
+from mlworkflow.reviewing.revisions import ReviewError
+from mlworkflow.rows.schema import Schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STALE = "Type `dvc repro` first: a review tells of results, and these are of another state."
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a revision left.
+
+    Attributes:
+        files: where the rest of it is.
+        params: params.yaml.
+        problem: its question.
+        tested: {metric: value on the test rows}.
+        decision: metrics/decision.json.
+        schema: of the features.
+        predictions: of the test rows.
+        refits: the same of models fitted without parts of the training rows; None where the revision has none.
+    """
+
+    files: Files
+    params: dict[str, Any]
+    problem: Problem
+    tested: dict[str, float | None]
+    decision: dict[str, Any]
+    schema: Schema
+    predictions: pd.DataFrame
+    refits: pd.DataFrame | None
+
+    @property
+    def words(self) -> str:
+        """What it is called."""
+        return self.files.revision.words
+
+    @property
+    def inputs(self) -> int:
+        """How many columns its model takes."""
+        return inputs_of(self.schema)
+
+    def findings(self) -> dict[str, Any]:
+        """Return evaluation/findings.json."""
+        found: dict[str, Any] = json.loads(self.files.output(paths.FINDINGS))
+        return found
+
+    def rows(self) -> pd.DataFrame:
+        """Return the test rows with their features, in the order of the predictions."""
+        return io.table_of(self.files.output(paths.TEST))
+
+
+def side(files: Files) -> Side:
+    """Return what the revision left.
+
+    Raises:
+        ReviewError: it has no finished run, its predictions are not to be had, or the workspace was changed since.
+    """
+    params = _yaml(files, paths.PARAMS)
+    if "evaluate" not in files.stages:
+        raise ReviewError(f"{files.revision.words} has no stage evaluate in its dvc.lock", "Type `dvc repro` there.")
+    if files.workspace and (changed := changed_params(params, files.stages)):
+        raise ReviewError(f"the workspace was run with other parameters: {', '.join(changed)}", STALE)
+    refits = io.table_of(files.output(paths.REFITS)) if files.has(paths.REFITS) else None
+    return Side(
+        files,
+        params,
+        Problem.model_validate(params["problem"]),
+        _json(files, paths.TEST_METRICS),
+        _json(files, paths.DECISION),
+        Schema.from_dict(json.loads(files.output(paths.FEATURES))),
+        io.table_of(files.output(paths.PREDICTIONS)),
+        refits if refits is not None and len(refits) else None,
+    )
+
+
+def changed_params(params: dict[str, Any], stages: dict[str, Any]) -> list[str]:
+    """Return the parameters that are no longer those which dvc.lock says a stage was run with."""
+    ran: dict[str, Any] = {}
+    for stage in stages.values():
+        for told in stage.get("params", {}).values():
+            ran |= {key: value for key, value in told.items() if key != "fingerprint"}
+    return [key for key, value in sorted(ran.items()) if _at(params, key) != value]
+
+
+def _at(params: Any, key: str) -> Any:
+    for part in key.split("."):
+        params = params.get(part) if isinstance(params, dict) else None
+    return params
+
+
+def _yaml(files: Files, path: Path) -> dict[str, Any]:
+    content = files.tracked(path)
+    found = yaml.load(content, yaml.CSafeLoader) if content else None
+    if not isinstance(found, dict) or "problem" not in found:
+        raise ReviewError(f"{files.revision.words} has no {path} with a problem", "Type `mlworkflow compose` there.")
+    return found
+
+
+def _json(files: Files, path: Path) -> dict[str, Any]:
+    content = files.tracked(path)
+    if content is None:
+        raise ReviewError(f"{files.revision.words} has no {path}", "Type `dvc repro` there, and commit.")
+    found: dict[str, Any] = json.loads(content)
+    return found
