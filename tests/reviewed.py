@@ -45,10 +45,12 @@ def truth(rows: int = ROWS) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 2, rows)
 
 
-def scored(skill: float, seed: int, rows: int = ROWS) -> Scored:
-    """Return what a model of some skill says: the further from 0, the better."""
+def scored(skill: float, seed: int, rows: int = ROWS, refit: int = 0) -> Scored:
+    """Return what a model of some skill says: the further from 0, the better; a refit, a little else."""
     rng, codes = np.random.default_rng(seed), truth(rows)
-    high = 1 / (1 + np.exp(-(skill * (2 * codes - 1) + rng.normal(size=rows))))
+    said = skill * (2 * codes - 1) + rng.normal(size=rows)
+    said += 0.2 * (refit > 0) * np.random.default_rng([seed, refit]).normal(size=rows)
+    high = 1 / (1 + np.exp(-said))
     likely = np.column_stack([1 - high, high])
     return Scored(codes, likely.argmax(axis=1), likely)
 
@@ -72,7 +74,7 @@ def run(
     told = {"seed": 7, "model": {"name": f"skill {skill:g}"}, "problem": problem.model_dump(mode="json", by_alias=True)}
     told |= params or {}
     io.write_yaml(told, root / paths.PARAMS)
-    again = [scored(skill, 1000 * seed + number, len(ids)) for number in range(5)] if refits else []
+    again = [scored(skill, seed, len(ids), number) for number in range(1, 6)] if refits else []
     table = pd.DataFrame({"age": np.linspace(20, 60, len(ids)), "left": said.truth})
     schema = Schema("binary", "left", CLASSES, [Column("age", "number", "input")])
     outs = {

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlworkflow.measures import bootstrap
-from mlworkflow.measures.metrics import NAN, gain, score
+from mlworkflow.measures.metrics import NAN, gain
 from mlworkflow.measures.rule_of_three import rule_of_three
-from mlworkflow.measures.training import Refits, jackknife, noise, sum_of, variances
-from mlworkflow.measures.weighted import measure_of
+from mlworkflow.measures.training import Refits, jackknife, noise, reach, variances
+from mlworkflow.measures.weighted import measure_of, values_of
 
 if TYPE_CHECKING:
     from mlworkflow.measures.metrics import Scored
@@ -98,7 +98,7 @@ def differences(
     """
     if len(candidate) != len(base):
         raise ValueError(f"a paired difference needs the same rows, not {len(candidate)} and {len(base)}")
-    ours, theirs = score(names, candidate), score(names, base)
+    ours, theirs = values_of(names, candidate), values_of(names, base)
     values = {name: gain(name, ours.get(name, NAN), theirs.get(name, NAN)) for name in names}
     told = [name for name in names if not np.isnan(values[name])]
     ends = _ends(told, candidate, base, values, seed=seed, level=level, resamples=resamples) if told else {}
@@ -109,7 +109,8 @@ def differences(
         found[name] = Difference(values[name], low, high)
     if refits is None:
         return found
-    return {name: told.wider(noise(name, refits, level)) for name, told in found.items()}
+    spread = noise(names, refits, level)
+    return {name: told.wider(spread[name]) for name, told in found.items()}
 
 
 def quick(name: str, candidate: Scored, base: Scored, refits: Refits | None, level: float) -> Difference:
@@ -118,15 +119,15 @@ def quick(name: str, candidate: Scored, base: Scored, refits: Refits | None, lev
     For many slices, where resamples would take too long. The variances add up; the quantile is of Student's t with the
     degrees of freedom of the sum (Satterthwaite 1946).
     """
-    from scipy.special import stdtrit
-
-    value = gain(name, score([name], candidate)[name], score([name], base)[name])
+    theirs, ours = (values_of([name], one)[name] for one in (base, candidate))
+    value = gain(name, ours, theirs)
     groups = np.arange(len(base)) % min(len(base), bootstrap.GROUPS)
     weights = (groups != np.arange(groups.max() + 1)[:, None]).astype(float)
-    drawn = measure_of([name], candidate)(weights)[name] - measure_of([name], base)(weights)[name]
-    parts = [jackknife(drawn), *(variances(lambda one: score([name], one)[name], refits) if refits else [])]
-    variance, freedom = sum_of(parts)
-    half = float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance)) if variance > 0 else 0.0
+    parts = [jackknife(measure_of([name], candidate)(weights)[name] - measure_of([name], base)(weights)[name])]
+    if refits:
+        sides = ([values_of([name], one)[name] for one in side] for side in (refits.candidate, refits.base))
+        parts += variances(*sides, same=refits.same)
+    half = reach(parts, level)
     return Difference(value, value - half, value + half)
 
 
