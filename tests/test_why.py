@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlworkflow.doctoring import past
+from mlworkflow.doctoring import past, reasons
 from mlworkflow.doctoring.hashing import path_md5
 from tests.conftest import ROOT, mlworkflow, run
 
@@ -157,3 +157,7 @@ def test_the_lines_that_count_are_named():
     assert past.lines(b"a\n", b"a\r\n").startswith("MD5 ")
     assert past.lines(b"\0a", b"\0b").startswith("MD5 ")
     assert "and 4 more places" in past.lines(b"x\ny\n" * 10, b"z\ny\n" * 10)
+
+
+def test_what_else_dvc_says_is_told(ran):
+    assert reasons.of(ran, {}, {"cmd": "x"}, ["always changed"], {}) == ["DVC says: always changed"]

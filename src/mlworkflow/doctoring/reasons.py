@@ -39,7 +39,7 @@ def of(
         found += _params(spec, record, what, path, params) if isinstance(what, dict) else _dep(root, path, what, record)
     for path, what in said.get("changed outs", {}).items():
         found += _out(root, path, what, record)
-    return found
+    return found or [f"DVC says: {one}" for one in status]
 
 
 def _command(spec: Mapping[str, Any], record: Mapping[str, Any], params: Any) -> Iterator[str]:

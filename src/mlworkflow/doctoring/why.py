@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlworkflow.core import io, paths
-from mlworkflow.core.errors import ProjectError, nearest
+from mlworkflow.core.errors import ProjectError, ended, nearest
 from mlworkflow.core.processes import DVC, without
 from mlworkflow.doctoring import reasons
 
@@ -25,7 +25,7 @@ def why(root: Path, stage: str | None = None) -> str:
     stages, params = _stages(root / paths.PIPELINE), io.read_yaml(root / paths.PARAMS)
     if stage is not None and stage not in stages:
         raise ProjectError(
-            f"a stage must be one of {paths.PIPELINE}, but {stage!r} is none{nearest(stage, stages)} "
+            f"a stage must be one of {paths.PIPELINE}, but {ended(f'{stage!r} is none{nearest(stage, stages)}')} "
             f"There are: {', '.join(stages)}."
         )
     recorded = _stages(root / paths.LOCK) if (root / paths.LOCK).is_file() else {}
@@ -116,8 +116,6 @@ def _status(root: Path) -> dict[str, list[Any]]:
     try:
         said = json.loads(done.stdout)
     except ValueError as error:
-        told = (done.stderr.strip().splitlines() or ["it says nothing"])[0]
-        raise ProjectError(
-            f"DVC must know its state, but says: {told.rstrip('.')}. Type `mlworkflow doctor`."
-        ) from error
+        told = (done.stderr.strip().splitlines() or ["it says nothing"])[0].rstrip(".")
+        raise ProjectError(f"DVC must know its state, but says: {told}. Type `mlworkflow doctor`.") from error
     return said if isinstance(said, dict) else {}
