@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlworkflow import cli
 from mlworkflow.doctoring import doctor, environment, leftovers, storage
 from mlworkflow.doctoring.hashing import path_md5
 from tests.conftest import ROOT, copy_project, mlworkflow, outputs, run
@@ -58,7 +60,7 @@ def sick(well, tmp_path, monkeypatch) -> Path:
 
 
 def examined(root: Path, name: str) -> str:
-    return doctor.line(name, doctor.examine(doctor.CHECKS[name], root))
+    return doctor.line(name, doctor.examine(name, root))
 
 
 def edit(root: Path, name: str, old: str, new: str) -> None:
@@ -275,6 +277,14 @@ def test_several_faults_are_told_in_one_go(sick):
     ]
 
 
+def test_a_library_that_is_missing_stops_only_the_checks_that_need_it(sick, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith(("mlworkflow.sweeping", "mlworkflow.doctoring.left"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mlworkflow.sweeping.plan", None)
+    assert "this cannot be checked: ModuleNotFoundError" in examined(sick, "sweep")
+    assert examined(sick, "packages").startswith("OK")
+
+
 def test_a_shallow_clone_is_a_hint(sick, tmp_path):
     run(tmp_path, "git", "clone", "-q", "--depth", "1", f"file://{sick}", "shallow")
     assert "git fetch --unshallow" in examined(tmp_path / "shallow", "Git")
@@ -313,6 +323,13 @@ def test_experiments_of_a_sweep_that_nobody_runs_are_told(sick):
 
     said = doctor.line("sweep", [*leftovers._abandoned(Left())])
     assert "sweep-models-linear-1: no worker does them. Type `mlworkflow sweep models`" in said
+
+
+def test_the_page_on_upkeep_is_short_and_shows_commands_that_there_are():
+    text = (ROOT / "docs/upkeep.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 60
+    for line in re.findall(r"^mlworkflow (.*)$", text, flags=re.MULTILINE):
+        cli.parser().parse_args(re.split(r" &&| \|\|", line)[0].split())
 
 
 def test_every_pin_of_the_lock_is_read():

@@ -198,19 +198,9 @@ def git(root: Path, *words: str, code: int | None = 0) -> str:
     return run(root, "git", *words, code=code)
 
 
-def commit(root: Path, branch: str, **files: str) -> None:
-    """Commit files (`__` is a slash, `_` before the suffix a point) on a new branch off main."""
-    git(root, "checkout", "-q", "-b", branch, "main")
-    for name, text in files.items():
-        (root / name.replace("__", "/").replace("_", ".")).write_text(text, encoding="utf-8")
-    git(root, "commit", "-qam", branch)
-
-
-@pytest.fixture
-def repository(tmp_path) -> Path:
-    """A repository with two branches that changed other things: a merge of them conflicts without drivers."""
-    root = tmp_path / "two words"
-    root.mkdir()
+def build(top: Path, inside: str = "") -> Path:
+    """Make a repository with two branches that changed other things: a merge of them conflicts without drivers."""
+    root = top / inside
     for folder in ("src/mlworkflow/core", "src/mlworkflow/merging"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "src/mlworkflow/__init__.py", root / "src/mlworkflow")
@@ -219,24 +209,24 @@ def repository(tmp_path) -> Path:
     files = {"dvc.lock": BASE, "params.yaml": "seed: 1\nC: 1\n", "metrics/test.json": '{"a": 0}\n', "dvc.yaml": "\n"}
     for name, text in files.items():
         (root / name).write_text(text, encoding="utf-8")
-    git(root, "init", "-q", "-b", "main")
-    git(root, "config", "user.name", "tests")
-    git(root, "config", "user.email", "tests@localhost")
-    git(root, "add", "-A")
-    git(root, "commit", "-qm", "start")
-    one = {
-        "dvc_lock": lock(a="a1", b="b1", c="c0"),
-        "params_yaml": "seed: 2\nC: 1\n",
-        "metrics__test_json": '{"a": 1}\n',
-    }
-    commit(root, "one", **one)
-    two = {
-        "dvc_lock": lock(a="a0", b="b2", c="c2"),
-        "params_yaml": "seed: 1\nC: 2\n",
-        "metrics__test_json": '{"a": 2}\n',
-    }
-    commit(root, "two", **two)
+    git(top, "init", "-q", "-b", "main")
+    git(top, "config", "user.name", "tests")
+    git(top, "config", "user.email", "tests@localhost")
+    git(top, "add", "-A")
+    git(top, "commit", "-qm", "start")
+    for number, name in enumerate(("one", "two"), start=1):
+        git(top, "checkout", "-q", "-b", name, "main")
+        digests = {"a": "a1", "b": "b1", "c": "c0"} if name == "one" else {"a": "a0", "b": "b2", "c": "c2"}
+        (root / "dvc.lock").write_text(lock(**digests), encoding="utf-8")
+        (root / "params.yaml").write_text("seed: 2\nC: 1\n" if name == "one" else "seed: 1\nC: 2\n", encoding="utf-8")
+        (root / "metrics/test.json").write_text(f'{{"a": {number}}}\n', encoding="utf-8")
+        git(top, "commit", "-qam", name)
     return root
+
+
+@pytest.fixture
+def repository(tmp_path) -> Path:
+    return build(tmp_path / "two words")
 
 
 def setup_here(root: Path) -> str:
@@ -259,6 +249,12 @@ def test_two_branches_merge_in_both_orders_once_git_knows_the_drivers(repository
     said = setup_here(repository)
     assert said.count("$ git config --local merge.mlworkflow-") == 2 * len(driver.KINDS)
     clean(repository, ours, theirs)
+
+
+def test_a_project_in_a_folder_of_a_repository_merges_too(tmp_path):
+    project = build(tmp_path / "company", "models of churn")
+    setup_here(project)
+    clean(project, "one", "two")
 
 
 def test_setting_up_twice_does_nothing(repository):
