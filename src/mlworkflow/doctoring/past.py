@@ -7,16 +7,18 @@ import subprocess
 import tarfile
 from collections.abc import Mapping
 from difflib import SequenceMatcher
+from functools import cache
 from pathlib import Path
 
 from mlworkflow.core.processes import git, without
 from mlworkflow.doctoring.hashing import files_of, folder_md5, md5, unignored
 
 MOST_COMMITS = 20  # that changed the path, newest first
-MOST_LINES = 20_000  # of a file that is compared line by line
+MOST_LINES = 5_000  # of a file that is compared line by line
 MOST_PLACES = 6
 
 
+@cache
 def held(root: Path, name: str, digest: str) -> dict[str, bytes] | None:
     """Return {file: content} of a file (as "") or folder with that MD5; None where no commit has it."""
     commits = git(root, "log", f"-{MOST_COMMITS}", "--format=%H", "--", name).stdout.split()
