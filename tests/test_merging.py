@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import yaml
 from mlworkflow.checking import upkeep
 from mlworkflow.merging import driver, lockfile, params, readme, results, setup
 from mlworkflow.merging.threeway import UnmergeableError, order, same
-from tests.conftest import ROOT, run
+from tests.conftest import ROOT, environment, run
 
 
 def lock(**stages: str) -> str:
@@ -286,29 +287,49 @@ def test_the_python_of_the_repository_is_found_though_the_one_that_registered_is
     (folder / "python").write_text('#!/bin/sh\necho own >&2\nexec python "$@"\n')
     (folder / "python").chmod(0o755)
     for key, value in setup.wanted(repository).items():
-        git(repository, "config", key, value.replace(setup.sys.executable, "/nowhere/python"))
+        git(repository, "config", key, value.replace(sys.executable, "/nowhere/python"))
     git(repository, "checkout", "-q", "one")
     assert "own\n" in git(repository, "merge", "--no-edit", "two")
 
 
-@pytest.mark.parametrize("lost", ["src/mlworkflow/merging", "python"])
-def test_without_python_or_in_a_commit_without_the_driver_conflicts_are_as_ever(repository, lost):
+@pytest.mark.parametrize("lost", ["driver", "python", "library"])
+def test_without_a_python_that_works_or_in_an_older_commit_conflicts_are_as_ever(repository, lost):
     for key, value in setup.wanted(repository).items():
-        git(
-            repository,
-            "config",
-            key,
-            value.replace(setup.sys.executable, "/nowhere/python") if lost == "python" else value,
-        )
+        gone = value if lost == "driver" else value.replace(sys.executable, "/nowhere/python")
+        git(repository, "config", key, gone)
     git(repository, "checkout", "-q", "one")
-    if lost != "python":
-        git(repository, "rm", "-qr", lost)
+    if lost == "driver":
+        git(repository, "rm", "-qr", "src/mlworkflow/merging")
         git(repository, "commit", "-qm", "older")
+    if lost == "library":
+        broken_python(repository)
     assert "CONFLICT (content): Merge conflict in dvc.lock" in git(repository, "merge", "two", code=1)
     text = (repository / "dvc.lock").read_text()
-    assert "<<<<<<< ours" in text
+    assert text.count("<<<<<<< ours") == text.count(">>>>>>> theirs") > 0
     assert "b1" in text
     assert "b2" in text
+
+
+def broken_python(root: Path) -> None:
+    """Put a Python into .venv that cannot start."""
+    python = root / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\nexit 1\n")
+    python.chmod(0o755)
+
+
+def test_make_repro_tells_git_and_is_quiet_outside_of_it(repository, tmp_path):
+    told = (
+        (ROOT / "Makefile").read_text(encoding="utf-8").split("\nrepro:")[1].splitlines()[1].strip().removeprefix("@")
+    )
+    assert "setup-git" in told
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/mlworkflow").write_text('#!/bin/sh\nexec python -m mlworkflow.cli "$@"\n')
+    (tmp_path / "bin/mlworkflow").chmod(0o755)
+    changes = {"PATH": f"{tmp_path / 'bin'}:{environment(ROOT)['PATH']}", "PYTHONPATH": str(ROOT / "src")}
+    assert "$ git config --local" in run(repository, "sh", "-c", told, **changes)
+    clean(repository, "one", "two")
+    assert run(tmp_path, "sh", "-c", told, **changes) == ""
 
 
 def test_every_driver_that_gitattributes_names_is_one():

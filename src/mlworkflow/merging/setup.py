@@ -22,8 +22,8 @@ def command(kind: str, prefix: str = "", python: str = sys.executable) -> str:
     """Return the shell command of a driver, which Git runs from the top of the working tree.
 
     The code is that of the working tree. The Python is the one of its .venv, else of the .venv of the clone that this
-    is a worktree of, else the one that registers; so a clone can be moved. Without one, or in an old commit without the
-    driver, Git's own merge of lines is done.
+    is a worktree of, else the one that registers; so a clone can be moved. Without one that works, or in an old commit
+    without the driver, Git's own merge of lines is done.
 
     Args:
         kind: one of KINDS.
@@ -32,11 +32,12 @@ def command(kind: str, prefix: str = "", python: str = sys.executable) -> str:
     """
     own, home = shlex.quote(f"{prefix}.venv/bin/python"), shlex.quote(f"/../{prefix}.venv/bin/python")
     code = shlex.quote(f"{prefix}src")
+    by_lines = "git merge-file --marker-size=%L -L ours -L ancestor -L theirs %A %O %B"
     return (
         f'p={own}; [ -x "$p" ] || p="$(git rev-parse --git-common-dir)"{home}; [ -x "$p" ] || p={shlex.quote(python)}; '
         f'if [ -x "$p" ] && [ -f {code}/mlworkflow/merging/__main__.py ]; '
-        f'then PYTHONPATH={code} "$p" -P -m mlworkflow.merging {kind} %O %A %B %P %L; '
-        "else git merge-file --marker-size=%L -L ours -L ancestor -L theirs %A %O %B; fi"
+        f'then PYTHONPATH={code} "$p" -P -m mlworkflow.merging {kind} %O %A %B %P %L || '
+        f'{{ grep -q "^<<<<<<<" %A || {by_lines}; false; }}; else {by_lines}; fi'
     )
 
 
