@@ -8,6 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: repro test check bench bench-faults bench-scale bench-sources bench-tuning bench-killed bench-quality bench-review extras compose wire lock clean
 
 repro: .venv/installed  ## run the whole workflow and print its summary
+	@! git ls-files --error-unmatch dvc.yaml >/dev/null 2>&1 || mlworkflow setup-git || true
 	dvc repro
 	@mlworkflow summary
 

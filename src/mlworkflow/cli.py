@@ -75,6 +75,10 @@ def parser() -> argparse.ArgumentParser:
     command("wire", "write the deps on code into dvc.yaml")
     command("readme", "write the numbers of metrics/ into the README")
     command("lock", "resolve the dependencies of pyproject.toml anew")
+    command("doctor", "say what is wrong with this clone, and what to type")
+    why = command("why", "say why a stage, or each, would run again")
+    why.add_argument("stage", nargs="?", metavar="STAGE", help="a stage of dvc.yaml; default: all that would run")
+    command("setup-git", "tell Git how to merge dvc.lock, params.yaml and results")
     return root
 
 
@@ -208,6 +212,18 @@ def run(arguments: argparse.Namespace) -> int:
         return _sweep(arguments)
     elif name == "review":
         return _review(arguments, here)
+    elif name == "doctor":
+        from mlworkflow.doctoring.doctor import doctor
+
+        return doctor(Path.cwd())
+    elif name == "why":
+        from mlworkflow.doctoring.why import why
+
+        print(why(Path.cwd(), arguments.stage))
+    elif name == "setup-git":
+        from mlworkflow.merging.setup import setup_git
+
+        print(setup_git(Path.cwd()))
     elif name == "snapshot":
         from mlworkflow.origins.snapshots import refresh
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from hashlib import md5
 from pathlib import Path
 from typing import Any
 
-IGNORED = ("__pycache__", ".ipynb_checkpoints")  # as .dvcignore has it
-SUFFIXES = (".pyc", ".swp", "~")
+from mlworkflow.doctoring.hashing import path_md5
 
 
 def changed_params(params: dict[str, Any], stages: dict[str, Any]) -> list[str]:
@@ -28,27 +25,7 @@ def changed_files(root: Path, stages: dict[str, Any]) -> list[str]:
         for item in [*stage.get("deps", []), *stage.get("outs", [])]
         if item["path"].startswith(("src/", "plugins/", "metrics/"))
     }
-    return [path for path, before in sorted(told.items()) if before and digest(root / path) != before]
-
-
-def digest(path: Path) -> str | None:
-    """Return the MD5 of a file, or that which DVC gives a folder: of the list of its files; None where it is gone."""
-    if path.is_file():
-        return _md5(path.read_bytes())
-    if not path.is_dir():
-        return None
-    files = [file for file in path.rglob("*") if file.is_file() and not _ignored(file)]
-    told = [{"md5": _md5(file.read_bytes()), "relpath": file.relative_to(path).as_posix()} for file in files]
-    listed = sorted(told, key=lambda item: item["relpath"])
-    return _md5(json.dumps(listed, sort_keys=True).encode()) + ".dir"
-
-
-def _ignored(file: Path) -> bool:
-    return any(part in IGNORED for part in file.parts) or file.name.endswith(SUFFIXES)
-
-
-def _md5(content: bytes) -> str:
-    return md5(content, usedforsecurity=False).hexdigest()
+    return [path for path, before in sorted(told.items()) if before and path_md5(root, path) != before]
 
 
 def _at(params: Any, key: str) -> Any:
