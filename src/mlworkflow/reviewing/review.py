@@ -160,6 +160,8 @@ def _without(base: Side, candidate: Side, why: str) -> Review:
 def _sentence(line: Line, least_gain: float, rows: int) -> str:
     if line.difference is None:
         return f"{line.name} has no value on the {rows:,} common test rows of one side, so nothing can be told."
+    if line.difference == Difference(0.0, 0.0, 0.0):
+        return f"Both say the same of the {rows:,} common test rows: {line.name} {line.candidate:.4g}."
     said = {
         BETTER: f"The candidate is better in {line.name}",
         WORSE: f"The candidate is worse in {line.name}",
