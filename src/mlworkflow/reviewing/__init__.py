@@ -1,0 +1,1 @@
+"""What changed between two commits, and how the result moved over time."""
