@@ -22,11 +22,12 @@ from typing import Any
 from mlworkflow.checking import upkeep
 from mlworkflow.config import conf
 from mlworkflow.core import io, paths
-from mlworkflow.core.processes import DVC, git, started, without
+from mlworkflow.core.params import read_params
+from mlworkflow.core.processes import DVC, git, started, stoppable, without
 from mlworkflow.promoting import experiments
 from mlworkflow.promoting.experiments import Experiment, PromoteError
 from mlworkflow.promoting.message import message
-from mlworkflow.promoting.plan import Plan, plan
+from mlworkflow.promoting.plan import Plan, PlanError, differences, plan
 
 tell = partial(print, flush=True)
 WRITTEN = (paths.PARAMS, paths.LOCK, upkeep.README)
@@ -47,22 +48,25 @@ def promote(word: str, *, commit: bool = False) -> int:
     own = experiments.own_files(root, experiment)
     touched = {*own, *experiments.changed(root, head, experiment.commit), *experiments.made_by_stages(root)}
     experiments.demand_clean(root, experiment, touched | {path.as_posix() for path in WRITTEN})
-    made = _planned(root, experiment, experiments.params_of(root, experiment), own)
+    wanted = experiments.params_of(root, experiment)
+    made = _planned(root, experiment, wanted, own)
     said = message(root, head, experiment.commit, experiment.name, made.lines)
     _announce(experiment, made)
     touched |= {path.as_posix() for path in (*WRITTEN, *made.texts)}
-    with _put_back_on_failure(root, touched):
+    with stoppable(), _put_back_on_failure(root, touched):
         _apply(root, experiment, head, own)
-        _write(made)
+        _write(made, wanted)
         _dvc(root, ["repro"], show=True)
         _readme()
     files = _uncommitted(root, touched)
+    if other := git(root, "diff", "--name-only", experiment.commit, "--", "metrics").stdout.split():
+        tell(f"These numbers are others than in the experiment, so its code or data were: {', '.join(other)}")
     _show(root, files)
     if commit:
         _commit(root, files, said)
     elif files:
         tell(f"Undo: git stash push -u -- {shlex.join(files)} && dvc checkout")
-        tell("Keep: the same with --commit; its message begins: " + said.splitlines()[0])
+        tell(f"Keep: git add -A -- {shlex.join(files)} && git commit -m {shlex.quote(said.splitlines()[0])}")
     return 0
 
 
@@ -135,15 +139,23 @@ def _apply(root: Path, experiment: Experiment, head: str, own: Sequence[str]) ->
     """Bring the experiment's results; of another commit's experiment only what it changed itself."""
     named = [one for one in experiments.experiments(root) if one.name == experiment.name]
     _dvc(root, ["exp", "apply", experiment.name if len(named) == 1 else experiment.commit])
-    theirs = [name for name in experiments.changed(root, head, experiment.commit) if name not in own]
-    if theirs:  # DVC brings the whole of the other commit
-        _git(root, ["restore", "--source=HEAD", "--", *theirs])
+    kept = {*own, *experiments.made_by_stages(root), *(path.as_posix() for path in WRITTEN)} - {
+        upkeep.README.as_posix()
+    }
+    theirs = [name for name in experiments.changed(root, head, experiment.commit) if name not in kept]
+    there = git(root, "ls-tree", "-r", "-z", "--name-only", "HEAD", "--", *theirs).stdout.split("\0") if theirs else []
+    if there := [name for name in there if name]:  # DVC brings the whole of the other commit
+        _git(root, ["restore", "--source=HEAD", "--", *there])
+    for name in [name for name in theirs if name not in there]:
+        (root / name).unlink(missing_ok=True)
 
 
-def _write(made: Plan) -> None:
+def _write(made: Plan, wanted: Mapping[str, Any]) -> None:
     for path, text in made.texts.items():
         io.write_text(text, path)
     conf.write_params()
+    if left := [*differences(read_params(), wanted)]:  # conf/ was edited meanwhile
+        raise PlanError([str(change) for change in left])
 
 
 def _readme() -> None:

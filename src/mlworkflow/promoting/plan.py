@@ -93,7 +93,7 @@ def plan(wanted: Mapping[str, Any]) -> Plan:
     problems = [name for name in names("problem") if name != _named(wanted, "problem")]
     usual, broken = {name: _composed(name) for name in problems}, conf.validate_all()
     for in_problem in (False, True):
-        lines = _edit(wanted, in_problem=in_problem)
+        lines = edit(wanted, in_problem=in_problem)
         harm = [told for told in conf.validate_all() if told not in broken]
         if not harm:
             break
@@ -107,8 +107,16 @@ def plan(wanted: Mapping[str, Any]) -> Plan:
     return Plan(texts, lines, {name: changed for name, changed in others.items() if changed})
 
 
-def _edit(wanted: Mapping[str, Any], *, in_problem: bool) -> list[str]:
-    """Edit conf/; return a line an edit. Raises PlanError where the composition is another one in the end."""
+def edit(wanted: Mapping[str, Any], *, in_problem: bool) -> list[str]:
+    """Edit conf/ until it composes to `wanted`; return a line an edit.
+
+    Args:
+        wanted: the experiment's params.yaml.
+        in_problem: choices go into the problem's file, not into conf/config.yaml.
+
+    Raises:
+        PlanError: the composition is another one in the end; names each key.
+    """
     lines, told = _choose(wanted, in_problem=in_problem), dict[tuple[Any, ...], str]()
     for overwrite in (False, True):
         for change in _changes(_composed(), wanted, overwrite=overwrite):
