@@ -41,7 +41,8 @@ class Story:
             {
                 "metrics/test.json": json.dumps({metric: value}),
                 "metrics/decision.json": json.dumps(decision),
-                "params.yaml": f"seed: 1\nproblem:\n  name: {problem}\n  metrics:\n    primary: {metric}\n",
+                "params.yaml": f"seed: 1\nproblem:\n  treatments:\n    name: drop\n  name: {problem}\n"
+                f"  metrics:\n    primary: {metric}\n",
                 "dvc.lock": f"{padding}stages:\n  evaluate:\n    outs:\n{outs}    note: {self.count}{note}\n",
             }
         )

@@ -256,6 +256,9 @@ def test_uncommitted_changes_are_named_but_for_what_an_experiment_left(repositor
         experiments.demand_clean(repository, one, ["params.yaml"])
     with pytest.raises(ProjectError, match=r"src/new.py"):
         experiments.demand_clean(repository, one, ["src/new.py"])
+    write(repository, {"conf/model/new.yaml": "name: new\n"})
+    with pytest.raises(ProjectError, match=r"conf/model/new.yaml"):
+        experiments.demand_clean(repository, one, [])
 
 
 def test_an_experiment_of_other_code_is_refused_with_both_ways_on(repository):

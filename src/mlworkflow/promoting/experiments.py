@@ -15,6 +15,7 @@ from mlworkflow.core.errors import ProjectError, listed
 from mlworkflow.core.processes import git, without
 
 REF = re.compile(r"(\w+) refs/exps/([0-9a-f]{2})/([0-9a-f]{38,62})/(\S+)")
+SEEN = re.compile(r"conf/(?!sweep/).*\.yaml$")  # the fingerprint of a file that Git does not know helps no clone
 SHORTEST, MOST = 4, 8  # digits of a commit, names in an error
 PIPELINE = ("dvc.yaml", "requirements.lock")
 
@@ -175,11 +176,12 @@ def demand_clean(root: Path, experiment: Experiment, writes: Iterable[str]) -> N
     """
     tracked = git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", "HEAD").stdout.split("\0")
     others = git(root, "ls-files", "--others", "--exclude-standard", "-z").stdout.split("\0")
-    dirty = [name for name in tracked if name] + [name for name in others if name in {*writes}]
+    meant = {*writes, *(name for name in others if SEEN.match(name))}
+    dirty = [name for name in tracked if name] + [name for name in others if name in meant]
     kept = _kept(root, experiment, dirty)
     if lost := [name for name in dirty if name not in kept]:
         raise PromoteError(
-            "promoting writes tracked files, but these have uncommitted changes, which would be lost:\n"
+            "promoting writes tracked files and a fingerprint of conf/, but these have changes that no commit has:\n"
             f"{listed(lost)}\nNothing was changed. Type `git commit` or `git stash`, then again."
         )
 

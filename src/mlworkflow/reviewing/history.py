@@ -219,8 +219,8 @@ def _object(text: str) -> dict[str, Any]:
 def _key(params: str, section: str, key: str) -> str:
     """Return a word of a section of params.yaml, which OmegaConf writes in one way: 200 of them are parsed slowly."""
     block = re.search(rf"^{section}:\n((?:[ ].*\n?)*)", params, re.MULTILINE)
-    found = re.search(rf"^  (?:  )?{key}: (.+)$", block[1], re.MULTILINE) if block else None
-    return found[1].strip("'\"") if found else ""
+    lines = (re.search(rf"^{indent}{key}: (.+)$", block[1], re.MULTILINE) for indent in ("  ", "    ")) if block else ()
+    return next((line[1].strip("'\"") for line in lines if line), "")
 
 
 def _md5(lock: str, path: Path) -> str:
