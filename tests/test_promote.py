@@ -5,17 +5,18 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from mlworkflow.config import conf
 from mlworkflow.core.errors import ProjectError
-from mlworkflow.promoting import experiments
+from mlworkflow.promoting import command, experiments
 from mlworkflow.promoting.edits import UnwritableKeyError, choose, drop, put
 from mlworkflow.promoting.message import from_metrics
 from mlworkflow.promoting.plan import PlanError, edit, plan
-from tests.conftest import ROOT, run
+from tests.conftest import ROOT, mlworkflow, run
 
 FILE = """\
 # A model.
@@ -295,23 +296,77 @@ def test_the_message_has_the_metric_before_and_after(repository):
 # ---- the whole command -----------------------------------------------------------------------------------------------
 
 
+TINY = """\
+import json, yaml
+params = yaml.safe_load(open("params.yaml"))
+primary = params["problem"]["metrics"]["primary"]
+decision = {"verdict": "cannot be told", "why": "tiny", "model": params["model"]["name"], "primary": primary}
+for name, told in {"test": {primary: params["seed"] / 100}, "decision": decision, "cv": {}, "baseline": {}}.items():
+    json.dump(told, open(f"metrics/{name}.json", "w"))
+open("rows", "w").write(params["model"]["name"])
+"""
+
+
+@pytest.fixture
+def tiny(clone) -> Path:
+    """A clone whose workflow is the real `define` and a stage of no time, run and committed."""
+    define = yaml.safe_load((clone / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["define"]
+    files = [f"metrics/{name}.json" for name in ("test", "decision", "cv", "baseline")]
+    evaluate = {
+        "cmd": "python tiny.py",
+        "deps": ["tiny.py", "reports/problem.md"],
+        "params": ["seed", "model", "problem"],
+        "outs": ["rows"],
+        "metrics": [{file: {"cache": False}} for file in files],
+    }
+    shutil.rmtree(clone / "metrics")
+    (clone / "dvc.lock").unlink()
+    pipeline = yaml.safe_dump({"stages": {"define": define, "evaluate": evaluate}})
+    write(clone, {"dvc.yaml": pipeline, "tiny.py": TINY, ".gitignore": "/rows\n__pycache__/\n", "metrics/.keep": ""})
+    run(clone, "dvc", "repro")
+    run(clone, "mlworkflow", "readme")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "tiny")
+    return clone
+
+
 @pytest.mark.slow
-def test_a_promoted_experiment_is_what_a_plain_run_means(clone):
+def test_a_promoted_experiment_is_what_a_plain_run_means(tiny):
     chosen = ["problem=iris", "model=gaussian_mixture", "model.clustering.n_init=2", "seed=7"]
-    run(clone, "dvc", "exp", "run", "-n", "winner", *(word for one in chosen for word in ("-S", one)))
-    kept = git(clone, "for-each-ref", "--format=%(objectname)", "refs/exps/*/*/winner")
-    wanted = git(clone, "show", f"{kept}:params.yaml")
-    before = git(clone, "rev-parse", "HEAD")
-    said = run(clone, "mlworkflow", "promote", "winner", "--commit")
+    run(tiny, "dvc", "exp", "run", "-n", "winner", *(word for one in chosen for word in ("-S", one)))
+    kept = git(tiny, "for-each-ref", "--format=%(objectname)", "refs/exps/*/*/winner")
+    wanted = git(tiny, "show", f"{kept}:params.yaml")
+    before = git(tiny, "rev-parse", "HEAD")
+    said = run(tiny, "mlworkflow", "promote", "winner", "--commit")
     assert "$ dvc exp apply winner" in said
     assert "conf/problem/iris.yaml: model: kmeans -> gaussian_mixture" in said
-    assert git(clone, "status", "--porcelain") == ""
-    assert without_fingerprint((clone / "params.yaml").read_text()) == without_fingerprint(wanted)
-    assert "params.yaml is current" in run(clone, "mlworkflow", "compose", "--check")
-    assert "up to date" in run(clone, "dvc", "status")
-    metrics = (clone / "metrics/test.json").read_bytes()
-    run(clone, "dvc", "exp", "run")
-    assert git(clone, "status", "--porcelain") == ""
-    assert (clone / "metrics/test.json").read_bytes() == metrics
-    git(clone, "revert", "--no-edit", "HEAD")
-    assert git(clone, "diff", "--name-only", before, "HEAD") == ""
+    assert git(tiny, "status", "--porcelain") == ""
+    assert without_fingerprint((tiny / "params.yaml").read_text()) == without_fingerprint(wanted)
+    assert "up to date" in run(tiny, "dvc", "status")
+    metrics = (tiny / "metrics/test.json").read_bytes()
+    assert metrics == b'{"silhouette": 0.07}'
+    run(tiny, "dvc", "exp", "run")  # the trap: it returned to the defaults in silence
+    assert git(tiny, "status", "--porcelain") == ""
+    assert (tiny / "metrics/test.json").read_bytes() == metrics
+    git(tiny, "revert", "--no-edit", "HEAD")
+    assert git(tiny, "diff", "--name-only", before, "HEAD") == ""
+
+
+@pytest.mark.slow
+def test_what_fails_after_the_experiment_was_applied_leaves_every_file_as_it_was(tiny, monkeypatch):
+    params = (tiny / "params.yaml").read_text(encoding="utf-8").replace("seed: 42", "seed: 7")
+    experiment(tiny, "winner", {"params.yaml": params})
+    (tiny / "new.txt").write_text("not of Git", encoding="utf-8")
+    written = command._write
+
+    def broken(*told: Any) -> None:
+        written(*told)
+        raise ProjectError("the disk is full")
+
+    monkeypatch.setattr(command, "_write", broken)
+    assert "the disk is full" in mlworkflow(tiny, "promote", "winner", code=1)
+    assert git(tiny, "status", "--porcelain") == "?? new.txt"
+    assert (tiny / "rows").read_text(encoding="utf-8") == "linear"
+    conf_file = tiny / "conf/config.yaml"
+    conf_file.write_text(conf_file.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
+    assert "  - conf/config.yaml" in mlworkflow(tiny, "promote", "winner", code=1)

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from mlworkflow.config import conf
-from mlworkflow.config.conffiles import CONFIG, GROUPS, LOADER, choices, file_of, files, names, plugin
+from mlworkflow.config.conffiles import CONFIG, GROUPS, choices, file_of, files, names, plugin
 from mlworkflow.core import io
-from mlworkflow.core.errors import ProjectError, listed
+from mlworkflow.core.errors import ConfError, ProjectError, listed
 from mlworkflow.promoting.edits import Keys, UnwritableKeyError, choose, drop, flow, put
 
 MOST, LONGEST = 20, 60  # keys that an error names, letters of a value
@@ -91,10 +91,10 @@ def plan(wanted: Mapping[str, Any]) -> Plan:
     """
     before = {path: _text(path) for path in files()}
     problems = [name for name in names("problem") if name != _named(wanted, "problem")]
-    usual, broken = {name: _composed(name) for name in problems}, conf.validate_all()
+    usual = {name: _composed(name) for name in problems}
     for in_problem in (False, True):
         lines = edit(wanted, in_problem=in_problem)
-        harm = [told for told in conf.validate_all() if told not in broken]
+        harm = conf.validate_all()  # what `mlworkflow compose --check` would say afterwards
         if not harm:
             break
         if in_problem:
@@ -181,12 +181,13 @@ def _same(one: Any, other: Any) -> bool:
 
 def _changes(now: Any, wanted: Any, *, overwrite: bool) -> Iterator[Change]:
     """Yield what is to be written; what conf/ interpolates only where it may be overwritten."""
-    raw = _uncomposed()
-    for change in differences(now, wanted):
+    found = [*differences(now, wanted)]
+    raw = _uncomposed() if found and not overwrite else {}
+    for change in found:
         value = raw
         for key in change.keys:
             value = value.get(key) if isinstance(value, Mapping) else value
-        if overwrite or not (isinstance(value, str) and "${" in value):
+        if not (isinstance(value, str) and "${" in value):
             yield change
 
 
@@ -220,11 +221,10 @@ def _file(keys: tuple[Any, ...], wanted: Mapping[str, Any]) -> tuple[Path, Keys]
 
 def _composed(problem: str | None = None) -> dict[str, Any]:
     """Return the composition of a problem, of the usual one without a name; nothing where there is none."""
-    import yaml
-
-    text, _ = conf.attempt([f"problem={problem}"] if problem else [])
-    composed: dict[str, Any] = yaml.load(text, Loader=LOADER) if text else {}
-    return composed
+    try:
+        return conf.compose([f"problem={problem}"] if problem else [])
+    except ConfError:
+        return {}
 
 
 def _uncomposed() -> Any:
