@@ -336,11 +336,17 @@ def test_a_promoted_experiment_is_what_a_plain_run_means(tiny):
     run(tiny, "dvc", "exp", "run", "-n", "winner", *(word for one in chosen for word in ("-S", one)))
     kept = git(tiny, "for-each-ref", "--format=%(objectname)", "refs/exps/*/*/winner")
     wanted = git(tiny, "show", f"{kept}:params.yaml")
+    write(tiny, {"docs/new.md": "a commit of other words since\n"})
+    (tiny / "LICENSE").unlink()
+    git(tiny, "add", "-A", "docs", "LICENSE")
+    git(tiny, "commit", "-qm", "words", "--", "docs/new.md", "LICENSE")
     before = git(tiny, "rev-parse", "HEAD")
     said = run(tiny, "mlworkflow", "promote", "winner", "--commit")
     assert "$ dvc exp apply winner" in said
     assert "conf/problem/iris.yaml: model: kmeans -> gaussian_mixture" in said
     assert git(tiny, "status", "--porcelain") == ""
+    assert "LICENSE" not in git(tiny, "diff", "--name-only", before, "HEAD")
+    assert "docs/new.md" not in git(tiny, "diff", "--name-only", before, "HEAD")
     assert without_fingerprint((tiny / "params.yaml").read_text()) == without_fingerprint(wanted)
     assert "up to date" in run(tiny, "dvc", "status")
     metrics = (tiny / "metrics/test.json").read_bytes()
