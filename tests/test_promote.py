@@ -322,7 +322,10 @@ def tiny(clone) -> Path:
     shutil.rmtree(clone / "metrics")
     (clone / "dvc.lock").unlink()
     pipeline = yaml.safe_dump({"stages": {"define": define, "evaluate": evaluate}})
-    write(clone, {"dvc.yaml": pipeline, "tiny.py": TINY, ".gitignore": "/rows\n__pycache__/\n", "metrics/.keep": ""})
+    write(
+        clone,
+        {"dvc.yaml": pipeline, "tiny.py": TINY, ".gitignore": "/rows\n/timings/\n__pycache__/\n", "metrics/.keep": ""},
+    )
     run(clone, "dvc", "repro")
     run(clone, "mlworkflow", "readme")
     git(clone, "add", "-A")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from mlworkflow.promoting.plan import Plan, PlanError, differences, plan
 
 tell = partial(print, flush=True)
 WRITTEN = (paths.PARAMS, paths.LOCK, upkeep.README)
+IDLE = r"didn't change, skipping|To track the changes|^\s+git add|auto staging|core.autostage|`dvc push`|^\s*> "
 LEFT = "the files are as they were before"
 
 
@@ -110,8 +112,9 @@ def _announce(experiment: Experiment, made: Plan) -> None:
     tell(f"{experiment.name} ({experiment.commit[:7]}) becomes what a plain run means:")
     for line in made.lines or ["conf/ says it already"]:
         tell(f"  {line}")
-    for name, sections in made.others.items():
-        tell(f"  (problem={name} runs with it too: {', '.join(sections)})")
+    for sections in sorted({tuple(sections) for sections in made.others.values()}):
+        names = [name for name, theirs in made.others.items() if tuple(theirs) == sections]
+        tell(f"  (other problems run with it too: {', '.join(names)}, in {', '.join(sections)})")
 
 
 # ---- what changes files ----------------------------------------------------------------------------------------------
@@ -175,7 +178,7 @@ def _dvc(root: Path, words: Sequence[str], *, show: bool = False) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)
-            if show and line.strip() and "didn't change, skipping" not in line:
+            if show and line.strip() and not re.search(IDLE, line):
                 tell(f"  {line.rstrip()}")
         code = process.wait()
     if code:
