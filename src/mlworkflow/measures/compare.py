@@ -21,7 +21,7 @@ import numpy as np
 from mlworkflow.measures import bootstrap
 from mlworkflow.measures.metrics import NAN, gain
 from mlworkflow.measures.rule_of_three import rule_of_three
-from mlworkflow.measures.training import Refits, jackknife, noise, reach, variances
+from mlworkflow.measures.training import Refits, Variance, jackknife, noise, quantile, sum_of, variances
 from mlworkflow.measures.weighted import measure_of, values_of
 
 if TYPE_CHECKING:
@@ -48,13 +48,24 @@ class Difference:
         """How much better the base is."""
         return Difference(-self.value, -self.high, -self.low)
 
-    def wider(self, spread: float) -> Difference:
-        """Return it with an interval that covers a second, independent noise too, which reaches `spread` to each side.
+    def wider(self, noise: Variance, level: float) -> Difference:
+        """Return it with an interval that covers a second, independent noise too.
 
-        The distances of both ends from the value, squared and added, are the square of the new distance: the method of
-        variance estimates recovery (MOVER: Zou and Donner 2008).
+        The distances of both ends from the value are put together by the method of variance estimates recovery (MOVER:
+        Zou and Donner 2008). As the variance of the second noise is an estimate itself, both are longer by what
+        Student's t is longer than the normal distribution, with the degrees of freedom of the sum (Satterthwaite 1946).
+
+        Args:
+            noise: its variance, and the degrees of freedom of that.
+            level: of the interval.
         """
-        low, high = (float(np.hypot(self.value - end, spread)) for end in (self.low, self.high))
+        variance, freedom = noise
+        if not variance or np.isnan(self.low):
+            return self
+        z = bootstrap.NORMAL.inv_cdf((1 + level) / 2)
+        known = ((self.high - self.low) / (2 * z)) ** 2
+        longer = quantile((known + variance) ** 2 / (variance**2 / freedom), level) / z
+        low, high = (longer * float(np.hypot(self.value - end, z * np.sqrt(variance))) for end in (self.low, self.high))
         return Difference(self.value, self.value - low, self.value + high)
 
     def to_dict(self) -> dict[str, float]:
@@ -109,8 +120,8 @@ def differences(
         found[name] = Difference(values[name], low, high)
     if refits is None:
         return found
-    spread = noise(names, refits, level)
-    return {name: told.wider(spread[name]) for name, told in found.items()}
+    noises = noise(names, refits)
+    return {name: told.wider(noises[name], level) for name, told in found.items()}
 
 
 def quick(name: str, candidate: Scored, base: Scored, refits: Refits | None, level: float) -> Difference:
@@ -127,7 +138,8 @@ def quick(name: str, candidate: Scored, base: Scored, refits: Refits | None, lev
     if refits:
         sides = ([values_of([name], one)[name] for one in side] for side in (refits.candidate, refits.base))
         parts += variances(*sides, same=refits.same)
-    half = reach(parts, level)
+    variance, freedom = sum_of(parts)
+    half = quantile(freedom, level) * float(np.sqrt(variance))
     return Difference(value, value - half, value + half)
 
 

@@ -47,20 +47,17 @@ class Refits:
         return Refits(candidate, base, self.same)
 
 
-def noise(names: Sequence[str], refits: Refits, level: float) -> dict[str, float]:
-    """Return how far the training may move the difference of each metric, at `level`: half the width of its interval.
-
-    0 where the refits have no value of a metric.
-    """
+def noise(names: Sequence[str], refits: Refits) -> dict[str, Variance]:
+    """Return the variance of the difference of each metric that the training makes; 0 where refits have no value."""
     sides = [[values_of(names, one) for one in side] for side in (refits.candidate, refits.base)]
     told = {name: [[one.get(name, NAN) for one in side] for side in sides] for name in names}
-    return {name: reach(variances(*values, same=refits.same), level) for name, values in told.items()}
+    return {name: sum_of(variances(*values, same=refits.same)) for name, values in told.items()}
 
 
-def noise_of(measure: Measure, refits: Refits, level: float) -> float:
-    """Return how far the training may move the difference of what `measure` says of each side, at `level`."""
+def noise_of(measure: Measure, refits: Refits) -> Variance:
+    """Return the variance of the difference, between the sides, of what `measure` says that the training makes."""
     values = ([measure(one) for one in side] for side in (refits.candidate, refits.base))
-    return reach(variances(*values, same=refits.same), level)
+    return sum_of(variances(*values, same=refits.same))
 
 
 def variances(candidate: Sequence[float], base: Sequence[float], *, same: bool) -> list[Variance]:
@@ -69,12 +66,11 @@ def variances(candidate: Sequence[float], base: Sequence[float], *, same: bool) 
     return [jackknife(ours - theirs)] if same else [jackknife(ours), jackknife(theirs)]
 
 
-def reach(parts: Sequence[Variance], level: float) -> float:
-    """Return half the width of the interval of something with the sum of some variances, by Student's t."""
+def quantile(freedom: float, level: float) -> float:
+    """Return what a standardised noise stays within, at `level`, by Student's t."""
     from scipy.special import stdtrit
 
-    variance, freedom = sum_of(parts)
-    return float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance)) if variance > 0 else 0.0
+    return float(stdtrit(freedom, (1 + level) / 2))
 
 
 def jackknife(values: NDArray[np.float64]) -> Variance:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
 
 from mlworkflow.core import paths
 from mlworkflow.core.processes import git
+from mlworkflow.reviewing.command import first_lines
+from mlworkflow.reviewing.revisions import ReviewError
 
 
 def message(root: Path, base: str, candidate: str, name: str, lines: list[str]) -> str:
@@ -18,12 +19,11 @@ def message(root: Path, base: str, candidate: str, name: str, lines: list[str]) 
 
 
 def verdict(root: Path, base: str, candidate: str) -> str:
-    """Return the first lines of the review of two commits; without the review, what metrics/ say of both."""
+    """Return the first lines of the review of two commits; where there is none to be had, what metrics/ say of both."""
     try:
-        review = importlib.import_module("mlworkflow.reviewing.command").first_lines
-    except (ImportError, AttributeError):
+        return first_lines(base, candidate)
+    except ReviewError:
         return from_metrics(root, base, candidate)
-    return str(review(base, candidate)).strip()
 
 
 def from_metrics(root: Path, base: str, candidate: str) -> str:
