@@ -5,9 +5,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: repro test check bench bench-faults bench-scale bench-sources bench-tuning bench-killed bench-quality extras compose wire lock clean
+.PHONY: repro test check bench bench-faults bench-scale bench-sources bench-tuning bench-killed bench-quality bench-review extras compose wire lock clean
 
 repro: .venv/installed  ## run the whole workflow and print its summary
+	@! git ls-files --error-unmatch dvc.yaml >/dev/null 2>&1 || mlworkflow setup-git || true
 	dvc repro
 	@mlworkflow summary
 
@@ -37,6 +38,9 @@ bench-killed: .venv/installed-dev  ## searches that are killed and started again
 
 bench-quality: .venv/installed-dev  ## the portfolio beside FLAML and AutoGluon: TABLES=folder OTHERS=python
 	python -m bench.quality --tables $(TABLES) $(if $(OTHERS),--others $(OTHERS))
+
+bench-review: .venv/installed-dev  ## how often the review's word is wrong, and which gains it finds
+	python -m bench.review
 
 bench-faults: .venv/installed  ## which planted faults the checks catch, and their false alarms
 	python -m bench.faults

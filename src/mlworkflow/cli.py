@@ -72,9 +72,18 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--problem", metavar="NAME", help="whose contract; default: that of params.yaml")
     _add_sweep(command("sweep", "run a named set of experiments of conf/sweep/ and set each against the baseline"))
     _add_review(command("review", "say whether a revision is better than another, how sure that is, and what changed"))
+    promote = command("promote", "make an experiment what a plain run means: its choices into conf/, its results too")
+    promote.add_argument("experiment", metavar="EXPERIMENT", help="its name, its commit, or the beginning of one")
+    promote.add_argument("--commit", action="store_true", help="commit the files that it changed, and no others")
+    history = command("history", "the primary metric at each commit that changed the result, and at each tag")
+    history.add_argument("--html", type=Path, metavar="FILE", help="reports/history.html by default")
     command("wire", "write the deps on code into dvc.yaml")
     command("readme", "write the numbers of metrics/ into the README")
     command("lock", "resolve the dependencies of pyproject.toml anew")
+    command("doctor", "say what is wrong with this clone, and what to type")
+    why = command("why", "say why a stage, or each, would run again")
+    why.add_argument("stage", nargs="?", metavar="STAGE", help="a stage of dvc.yaml; default: all that would run")
+    command("setup-git", "tell Git how to merge dvc.lock, params.yaml and results")
     return root
 
 
@@ -208,6 +217,26 @@ def run(arguments: argparse.Namespace) -> int:
         return _sweep(arguments)
     elif name == "review":
         return _review(arguments, here)
+    elif name == "doctor":
+        from mlworkflow.doctoring.doctor import doctor
+
+        return doctor(Path.cwd())
+    elif name == "why":
+        from mlworkflow.doctoring.why import why
+
+        print(why(Path.cwd(), arguments.stage))
+    elif name == "setup-git":
+        from mlworkflow.merging.setup import setup_git
+
+        print(setup_git(Path.cwd()))
+    elif name == "promote":
+        from mlworkflow.promoting.command import promote
+
+        return promote(arguments.experiment, commit=arguments.commit)
+    elif name == "history":
+        from mlworkflow.reviewing.history import history
+
+        print(history(here / arguments.html if arguments.html else None))
     elif name == "snapshot":
         from mlworkflow.origins.snapshots import refresh
 

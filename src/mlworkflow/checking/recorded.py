@@ -44,11 +44,8 @@ class Recorded:
 
     @cached_property
     def cache(self) -> Path:
-        """The folder of the repository's DVC cache, as `dvc cache dir` says."""
-        said = subprocess.run(
-            [*DVC, "cache", "dir"], cwd=self.root, env=without("GIT_"), capture_output=True, text=True, check=False
-        ).stdout.strip()
-        return Path(said.splitlines()[-1]) if said else self.root / ".dvc/cache"
+        """The folder of the repository's DVC cache."""
+        return cache_of(self.root)
 
     def kept(self, path: Path, stages: Mapping[str, Any] | None = None) -> Path | None:
         """Return the file in the cache with an output as the commit (or `stages`) records it, None without one."""
@@ -96,7 +93,20 @@ class Recorded:
         return None
 
     def _cached(self, digest: str) -> Path:
-        return self.cache / "files/md5" / digest[:2] / digest[2:]
+        return cached(self.cache, digest)
+
+
+def cache_of(root: Path) -> Path:
+    """Return the folder of a repository's DVC cache, as `dvc cache dir` says; it takes a second."""
+    said = subprocess.run(
+        [*DVC, "cache", "dir"], cwd=root, env=without("GIT_"), capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return Path(said.splitlines()[-1]) if said else root / ".dvc/cache"
+
+
+def cached(cache: Path, digest: str) -> Path:
+    """Return where the cache has what the MD5 `digest` names."""
+    return cache / "files/md5" / digest[:2] / digest[2:]
 
 
 def stages_of(lock: Any) -> dict[str, Any]:

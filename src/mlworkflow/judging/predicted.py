@@ -56,6 +56,23 @@ def scored_of(table: pd.DataFrame, task: str, inputs: int | None = None) -> Scor
     return Scored(truth, labels, table[[f"probability_{name}" for name in names]].to_numpy())
 
 
+def refits_of(
+    refits: pd.DataFrame, told: pd.DataFrame, places: np.ndarray, task: str, inputs: int | None = None
+) -> list[Scored]:
+    """Return what each refit says of some of the rows.
+
+    Args:
+        refits: evaluation/refits.parquet.
+        told: evaluation/predictions.parquet, which holds the truth.
+        places: (n,) positions of the rows.
+        task: of the problem.
+        inputs: the number of columns that the model takes.
+    """
+    truth = {"truth": told["truth"].to_numpy()[places]} if "truth" in told else {}
+    tables = (table.iloc[places].assign(**truth) for _, table in refits.groupby("refit"))
+    return [scored_of(table, task, inputs) for table in tables]
+
+
 def class_names(table: pd.DataFrame) -> list[str]:
     """Return the classes that a table of predictions has probabilities of, in their order."""
     return [name.removeprefix("probability_") for name in table.columns if name.startswith("probability_")]

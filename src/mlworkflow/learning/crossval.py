@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mlworkflow.rows.schema import Schema
 
 Fold = tuple[np.ndarray, np.ndarray]
+J = TypeVar("J")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,15 @@ def some_of(positions: np.ndarray, share: float, seed: int | None) -> np.ndarray
 
 
 def check_folds(pipeline: Any, rows: Rows, folds: Sequence[Fold]) -> list[Scored]:
-    """Return, for each fold, what a clone fitted on its first part says of its second; threads change no bit."""
+    """Return, for each fold, what a clone fitted on its first part says of its second."""
+    return side_by_side(lambda fold: predict(fit(pipeline, rows.take(fold[0])), rows.take(fold[1])), folds)
+
+
+def side_by_side(do: Callable[[J], R], jobs: Sequence[J]) -> list[R]:
+    """Return what is done of each job, in threads on every core, which change no bit."""
     from joblib import Parallel, cpu_count, delayed
 
-    def one(fold: Fold) -> Scored:
-        return predict(fit(pipeline, rows.take(fold[0])), rows.take(fold[1]))
-
-    found: list[Scored] = Parallel(n_jobs=min(cpu_count(), len(folds)), prefer="threads")(
-        delayed(one)(f) for f in folds
-    )
+    found: list[R] = Parallel(n_jobs=min(cpu_count(), len(jobs)), prefer="threads")(delayed(do)(job) for job in jobs)
     return found
 
 

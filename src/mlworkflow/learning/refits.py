@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow.learning.crossval import Fold, Rows, fit, predict
+from mlworkflow.learning.crossval import Fold, Rows, fit, predict, side_by_side
 
 if TYPE_CHECKING:
     from mlworkflow.learning.threshold import Threshold
@@ -30,15 +30,7 @@ def refits(
     pipe: Any, rows: Rows, parts: Sequence[np.ndarray], asked: Rows, threshold: Threshold | None
 ) -> list[Scored]:
     """Return what a clone of `pipe`, fitted on each of `parts` of `rows`, says of the rows `asked`."""
-    from joblib import Parallel, cpu_count, delayed
-
-    def one(positions: np.ndarray) -> Scored:
-        return predict(fit(pipe, rows.take(positions)), asked, threshold)
-
-    found: list[Scored] = Parallel(n_jobs=min(cpu_count(), len(parts)), prefer="threads")(
-        delayed(one)(part) for part in parts
-    )
-    return found
+    return side_by_side(lambda part: predict(fit(pipe, rows.take(part)), asked, threshold), parts)
 
 
 def name_of(ids: np.ndarray, parts: Sequence[np.ndarray]) -> str:

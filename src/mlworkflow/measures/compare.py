@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlworkflow.measures import bootstrap
-from mlworkflow.measures.metrics import NAN, gain, score
+from mlworkflow.measures.metrics import NAN, gain
 from mlworkflow.measures.rule_of_three import rule_of_three
-from mlworkflow.measures.training import Refits, jackknife, noise, sum_of, variances
-from mlworkflow.measures.weighted import measure_of
+from mlworkflow.measures.training import Refits, Variance, jackknife, noise, quantile, sum_of, variances
+from mlworkflow.measures.weighted import measure_of, values_of
 
 if TYPE_CHECKING:
     from mlworkflow.measures.metrics import Scored
@@ -48,13 +48,24 @@ class Difference:
         """How much better the base is."""
         return Difference(-self.value, -self.high, -self.low)
 
-    def wider(self, spread: float) -> Difference:
-        """Return it with an interval that covers a second, independent noise too, which reaches `spread` to each side.
+    def wider(self, noise: Variance, level: float) -> Difference:
+        """Return it with an interval that covers a second, independent noise too.
 
-        The distances of both ends from the value, squared and added, are the square of the new distance: the method of
-        variance estimates recovery (MOVER: Zou and Donner 2008).
+        The distances of both ends from the value are put together by the method of variance estimates recovery (MOVER:
+        Zou and Donner 2008). As the variance of the second noise is an estimate itself, both are longer by what
+        Student's t is longer than the normal distribution, with the degrees of freedom of the sum (Satterthwaite 1946).
+
+        Args:
+            noise: its variance, and the degrees of freedom of that.
+            level: of the interval.
         """
-        low, high = (float(np.hypot(self.value - end, spread)) for end in (self.low, self.high))
+        variance, freedom = noise
+        if not variance or np.isnan(self.low):
+            return self
+        z = bootstrap.NORMAL.inv_cdf((1 + level) / 2)
+        known = ((self.high - self.low) / (2 * z)) ** 2
+        longer = quantile((known + variance) ** 2 / (variance**2 / freedom), level) / z
+        low, high = (longer * float(np.hypot(self.value - end, z * np.sqrt(variance))) for end in (self.low, self.high))
         return Difference(self.value, self.value - low, self.value + high)
 
     def to_dict(self) -> dict[str, float]:
@@ -98,7 +109,7 @@ def differences(
     """
     if len(candidate) != len(base):
         raise ValueError(f"a paired difference needs the same rows, not {len(candidate)} and {len(base)}")
-    ours, theirs = score(names, candidate), score(names, base)
+    ours, theirs = values_of(names, candidate), values_of(names, base)
     values = {name: gain(name, ours.get(name, NAN), theirs.get(name, NAN)) for name in names}
     told = [name for name in names if not np.isnan(values[name])]
     ends = _ends(told, candidate, base, values, seed=seed, level=level, resamples=resamples) if told else {}
@@ -109,7 +120,8 @@ def differences(
         found[name] = Difference(values[name], low, high)
     if refits is None:
         return found
-    return {name: told.wider(noise(name, refits, level)) for name, told in found.items()}
+    noises = noise(names, refits)
+    return {name: told.wider(noises[name], level) for name, told in found.items()}
 
 
 def quick(name: str, candidate: Scored, base: Scored, refits: Refits | None, level: float) -> Difference:
@@ -118,15 +130,16 @@ def quick(name: str, candidate: Scored, base: Scored, refits: Refits | None, lev
     For many slices, where resamples would take too long. The variances add up; the quantile is of Student's t with the
     degrees of freedom of the sum (Satterthwaite 1946).
     """
-    from scipy.special import stdtrit
-
-    value = gain(name, score([name], candidate)[name], score([name], base)[name])
+    theirs, ours = (values_of([name], one)[name] for one in (base, candidate))
+    value = gain(name, ours, theirs)
     groups = np.arange(len(base)) % min(len(base), bootstrap.GROUPS)
     weights = (groups != np.arange(groups.max() + 1)[:, None]).astype(float)
-    drawn = measure_of([name], candidate)(weights)[name] - measure_of([name], base)(weights)[name]
-    parts = [jackknife(drawn), *(variances(lambda one: score([name], one)[name], refits) if refits else [])]
+    parts = [jackknife(measure_of([name], candidate)(weights)[name] - measure_of([name], base)(weights)[name])]
+    if refits:
+        sides = ([values_of([name], one)[name] for one in side] for side in (refits.candidate, refits.base))
+        parts += variances(*sides, same=refits.same)
     variance, freedom = sum_of(parts)
-    half = float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance)) if variance > 0 else 0.0
+    half = quantile(freedom, level) * float(np.sqrt(variance))
     return Difference(value, value - half, value + half)
 
 

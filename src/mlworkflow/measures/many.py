@@ -41,7 +41,7 @@ def together(
     each = level_of(len(pairs), level)
     found = {label: _one(name, *pair, seed, level, each) for label, pair in pairs.items()}
     return {
-        label: told.wider(noise(name, refits[label], each)) if refits and label in refits else told
+        label: told.wider(noise([name], refits[label])[name], each) if refits and label in refits else told
         for label, told in found.items()
     }
 
@@ -52,7 +52,7 @@ def one_of(
     """Return a difference with the interval that it needs as one of `count` that were looked at."""
     each = level_of(count, level)
     found = _one(name, candidate, base, seed, level, each)
-    return found if refits is None else found.wider(noise(name, refits, each))
+    return found if refits is None else found.wider(noise([name], refits)[name], each)
 
 
 def _one(name: str, candidate: Scored, base: Scored, seed: int, level: float, each: float) -> Difference:

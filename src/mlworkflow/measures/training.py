@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlworkflow.measures.metrics import NAN, gain, score
+from mlworkflow.measures.metrics import NAN
+from mlworkflow.measures.weighted import values_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,27 +47,30 @@ class Refits:
         return Refits(candidate, base, self.same)
 
 
-def noise(name: str, refits: Refits, level: float) -> float:
-    """Return how far the training may move the difference of a metric, at `level`: half the width of its interval."""
-
-    def measure(scored: Scored) -> float:
-        return gain(name, score([name], scored).get(name, NAN), 0.0)
-
-    return noise_of(measure, refits, level)
+def noise(names: Sequence[str], refits: Refits) -> dict[str, Variance]:
+    """Return the variance of the difference of each metric that the training makes; 0 where refits have no value."""
+    sides = [[values_of(names, one) for one in side] for side in (refits.candidate, refits.base)]
+    told = {name: [[one.get(name, NAN) for one in side] for side in sides] for name in names}
+    return {name: sum_of(variances(*values, same=refits.same)) for name, values in told.items()}
 
 
-def noise_of(measure: Measure, refits: Refits, level: float) -> float:
-    """Return how far the training may move the difference of what `measure` says of each side, at `level`."""
+def noise_of(measure: Measure, refits: Refits) -> Variance:
+    """Return the variance of the difference, between the sides, of what `measure` says that the training makes."""
+    values = ([measure(one) for one in side] for side in (refits.candidate, refits.base))
+    return sum_of(variances(*values, same=refits.same))
+
+
+def variances(candidate: Sequence[float], base: Sequence[float], *, same: bool) -> list[Variance]:
+    """Return the variance of the difference that the training makes: one, or where they are not paired two, to add."""
+    ours, theirs = np.array(candidate), np.array(base)
+    return [jackknife(ours - theirs)] if same else [jackknife(ours), jackknife(theirs)]
+
+
+def quantile(freedom: float, level: float) -> float:
+    """Return what a standardised noise stays within, at `level`, by Student's t."""
     from scipy.special import stdtrit
 
-    variance, freedom = sum_of(variances(measure, refits))
-    return float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance)) if variance > 0 else 0.0
-
-
-def variances(measure: Measure, refits: Refits) -> list[Variance]:
-    """Return the variance of the difference that the training makes: one, or where they are not paired two, to add."""
-    ours, theirs = (np.array([measure(one) for one in side]) for side in (refits.candidate, refits.base))
-    return [jackknife(ours - theirs)] if refits.same else [jackknife(ours), jackknife(theirs)]
+    return float(stdtrit(freedom, (1 + level) / 2))
 
 
 def jackknife(values: NDArray[np.float64]) -> Variance:

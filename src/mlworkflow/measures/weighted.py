@@ -7,13 +7,13 @@ weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlworkflow.measures.metrics import METRICS, NAN, Scored, adjusted
+from mlworkflow.measures.metrics import METRICS, NAN, Scored, adjusted, score
 
 Array = NDArray[Any]
 Measure = Callable[[Array], dict[str, Array]]  # weights (r, n) -> metric -> its r values
@@ -31,6 +31,19 @@ def measure_of(names: list[str], scored: Scored) -> Measure:
         return {name: found.get(name, np.full(len(weights), NAN)) for name in names}
 
     return measure
+
+
+def values_of(names: Sequence[str], scored: Scored) -> dict[str, float]:
+    """Return each metric (but stability) of the rows as they are: to rounding what `score` says, without scikit-learn.
+
+    Clusters are scored by scikit-learn.
+    """
+    wanted = [name for name in names if name != "stability"]
+    if scored.truth.ndim > 1:
+        return score(wanted, scored)
+    if not len(scored):
+        return dict.fromkeys(wanted, NAN)
+    return {name: float(value[0]) for name, value in measure_of(wanted, scored)(np.ones((1, len(scored)))).items()}
 
 
 def _confusion(names: list[str], scored: Scored) -> Measure:

@@ -68,4 +68,4 @@ def against(
     totals = np.concatenate([np.einsum("rn,n->r", weights, won) for weights in chunks])
     low, high = bootstrap.bca(float(won.sum()), totals, won.sum() - won)
     found = Difference(float(won.sum()), low, high)
-    return found if refits is None else found.wider(noise_of(lambda one: total(one, value, classes), refits, LEVEL))
+    return found if refits is None else found.wider(noise_of(lambda one: total(one, value, classes), refits), LEVEL)

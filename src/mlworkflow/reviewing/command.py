@@ -69,9 +69,11 @@ def reviewed(base: str | None, candidate: str | None, *, reproduce: bool = False
 
 
 def first_lines(base: str, candidate: str) -> str:
-    """Return the word and the sentence of a review, for a commit's message."""
+    """Return the word with the metric, and below it the sentence of a review, for a commit's message."""
     made = reviewed(base, candidate)
-    return f"{made.word}: {made.sentence}"
+    line = made.lines[0] if made.lines else None
+    told = f", {line.name} {line.base:.4g} -> {line.candidate:.4g}" if line and line.difference else ""
+    return f"{made.word}{told}\n\n{made.sentence}"
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from mlworkflow.judging import slices
 from mlworkflow.judging.verdict import beaten
 from mlworkflow.measures import compare, many, worth
 from mlworkflow.measures.compare import Difference
-from mlworkflow.measures.metrics import NAN, score
+from mlworkflow.measures.weighted import values_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def metrics(pair: Pair, names: Sequence[str], least_gain: float, *, seed: int) -
     """Return a line a metric, the first one, which decides, with the least gain worth having."""
     measured = [name for name in names if name != "stability"]
     found = compare.differences(measured, pair.candidate, pair.base, seed=seed, refits=pair.refits)
-    base, candidate = (score(measured, one) for one in (pair.base, pair.candidate))
+    base, candidate = (values_of(measured, one) for one in (pair.base, pair.candidate))
     return [
         Line(
             name,
@@ -126,14 +126,14 @@ def _masks(
 
 
 def _has_value(metric: str, scored: Scored) -> bool:
-    return not np.isnan(score([metric], scored).get(metric, NAN))
+    return not np.isnan(values_of([metric], scored)[metric])
 
 
 def _part(pair: Pair, label: str, metric: str, mask: np.ndarray, level: float) -> Line:
     base, candidate = pair.base.take(mask), pair.candidate.take(mask)
     refits: Refits | None = pair.refits.take(mask) if pair.refits else None
     told = _known(compare.quick(metric, candidate, base, refits, level))
-    values = [score([metric], one)[metric] for one in (base, candidate)]
+    values = [values_of([metric], one)[metric] for one in (base, candidate)]
     return Line(label, values[0], values[1], told, word_of(told, 0.0), int(mask.sum()))
 
 

@@ -17,7 +17,7 @@ from mlworkflow.reviewing.review import Review
 if TYPE_CHECKING:
     from mlworkflow.measures.metrics import Scored
 
-TONES = {BETTER: "good", WORSE: "bad", UNCLEAR: "muted", NOT_COMPARABLE: "warn", "": "muted"}
+TONES = {BETTER: "good", WORSE: "bad", UNCLEAR: "muted", "unclear": "muted", NOT_COMPARABLE: "warn", "": "muted"}
 SHARES = np.linspace(0, 1, 101)
 
 

@@ -160,6 +160,8 @@ def _without(base: Side, candidate: Side, why: str) -> Review:
 def _sentence(line: Line, least_gain: float, rows: int) -> str:
     if line.difference is None:
         return f"{line.name} has no value on the {rows:,} common test rows of one side, so nothing can be told."
+    if line.difference == Difference(0.0, 0.0, 0.0):
+        return f"Both say the same of the {rows:,} common test rows: {line.name} {line.candidate:.4g}."
     said = {
         BETTER: f"The candidate is better in {line.name}",
         WORSE: f"The candidate is worse in {line.name}",
@@ -167,10 +169,10 @@ def _sentence(line: Line, least_gain: float, rows: int) -> str:
     }[line.word]
     told = line.difference
     way = "higher" if METRICS[line.name].greater_is_better else "lower"
-    worth = f", and a difference counts from {least_gain:g}" if least_gain else ""
+    worth = f", and a gain counts from {least_gain:g}" if least_gain else ""
     return (
-        f"{said}: {told.value:+.4g} in its favour ({told.low:.4g} to {told.high:.4g}) on {rows:,} common test rows; "
-        f"{way} is better{worth}."
+        f"{said}, {line.base:.4g} -> {line.candidate:.4g}: a gain of {told.value:+.4g} ({told.low:+.4g} to "
+        f"{told.high:+.4g}) on {rows:,} common test rows; {way} is better{worth}."
     )
 
 

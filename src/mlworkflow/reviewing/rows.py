@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mlworkflow.judging.predicted import class_names, scored_of
+from mlworkflow.judging.predicted import class_names, refits_of, scored_of
 from mlworkflow.measures.training import Refits
 
 if TYPE_CHECKING:
@@ -89,17 +89,6 @@ def _equal(base: pd.DataFrame, candidate: pd.DataFrame, here: np.ndarray, there:
 def _refits(base: Side, candidate: Side, here: np.ndarray, there: np.ndarray) -> Refits | None:
     if base.refits is None or candidate.refits is None:
         return None
-    ours, theirs = _each(candidate, there), _each(base, here)
-    same = len(ours) == len(theirs) and set(base.refits["parts"]) == set(candidate.refits["parts"])
-    return Refits(ours, theirs, same)
-
-
-def _each(side: Side, places: np.ndarray) -> list[Scored]:
-    assert side.refits is not None
-    tables = (table.iloc[places] for _, table in side.refits.groupby("refit"))
-    told = side.predictions.iloc[places]
-    columns = ["truth"] if "truth" in told else []
-    return [
-        scored_of(table.assign(**{name: told[name].to_numpy() for name in columns}), side.problem.task, side.inputs)
-        for table in tables
-    ]
+    theirs = refits_of(base.refits, base.predictions, here, base.problem.task, base.inputs)
+    ours = refits_of(candidate.refits, candidate.predictions, there, candidate.problem.task, candidate.inputs)
+    return Refits(ours, theirs, set(base.refits["parts"]) == set(candidate.refits["parts"]))

@@ -12,6 +12,7 @@ import yaml
 from mlworkflow.core import io, paths
 from mlworkflow.core.problem import Problem
 from mlworkflow.judging.predicted import inputs_of
+from mlworkflow.reviewing import stale
 from mlworkflow.reviewing.files import Files
 from mlworkflow.reviewing.revisions import ReviewError
 from mlworkflow.rows.schema import Schema
@@ -19,6 +20,7 @@ from mlworkflow.rows.schema import Schema
 if TYPE_CHECKING:
     from pathlib import Path
 
+MOST = 6
 STALE = "Type `dvc repro` first: a review tells of results, and these are of another state."
 
 
@@ -75,8 +77,8 @@ def side(files: Files) -> Side:
     params = _yaml(files, paths.PARAMS)
     if "evaluate" not in files.stages:
         raise ReviewError(f"{files.revision.words} has no stage evaluate in its dvc.lock", "Type `dvc repro` there.")
-    if files.workspace and (changed := changed_params(params, files.stages)):
-        raise ReviewError(f"the workspace was run with other parameters: {', '.join(changed)}", STALE)
+    if files.workspace and (changed := _changed(files, params)):
+        raise ReviewError(f"the workspace changed since its last run: {', '.join(changed)}", STALE)
     refits = io.table_of(files.output(paths.REFITS)) if files.has(paths.REFITS) else None
     return Side(
         files,
@@ -90,19 +92,9 @@ def side(files: Files) -> Side:
     )
 
 
-def changed_params(params: dict[str, Any], stages: dict[str, Any]) -> list[str]:
-    """Return the parameters that are no longer those which dvc.lock says a stage was run with."""
-    ran: dict[str, Any] = {}
-    for stage in stages.values():
-        for told in stage.get("params", {}).values():
-            ran |= {key: value for key, value in told.items() if key != "fingerprint"}
-    return [key for key, value in sorted(ran.items()) if _at(params, key) != value]
-
-
-def _at(params: Any, key: str) -> Any:
-    for part in key.split("."):
-        params = params.get(part) if isinstance(params, dict) else None
-    return params
+def _changed(files: Files, params: dict[str, Any]) -> list[str]:
+    told = stale.changed_params(params, files.stages) + stale.changed_files(files.root, files.stages)
+    return [*told[:MOST], f"{len(told) - MOST} more"] if len(told) > MOST else told
 
 
 def _yaml(files: Files, path: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import floor, log10
 from typing import Any
 
@@ -13,14 +13,16 @@ from mlworkflow.reviewing.compared import BETTER, NOT_COMPARABLE, UNCLEAR, WORSE
 from mlworkflow.reviewing.review import Review
 
 WIDTH = 80
+GROUPS = [f"{group}.name" for group in ("model", "augment", "search", "compute", "monitor", "problem")]
 MOST = 8  # lines of a list before the rest is counted
-MARKS = {BETTER: "✅", WORSE: "❌", UNCLEAR: "➖", NOT_COMPARABLE: "❓", "": ""}
-HEAD = ["", "base", "candidate", "difference", "95% interval", ""]
+MARKS = {BETTER: "✅", WORSE: "❌", UNCLEAR: "➖", "unclear": "➖", NOT_COMPARABLE: "❓", "": ""}
+HEAD = ["", "base", "candidate", "gain", "95% interval", ""]
+SHORT = {UNCLEAR: "unclear"}
 
 
 def text(review: Review) -> str:
     """Return the review for a terminal."""
-    told = [f"{review.word.upper()}: {review.sentence}", ""]
+    told = [review.word.upper(), review.sentence, ""]
     told += [f"base       {review.base}", f"candidate  {review.candidate}", f"problem    {review.problem}"]
     for title, lines in sections(review):
         told += ["", title, *(f"  {line}" for line in lines)]
@@ -59,7 +61,8 @@ def _cells(line: Line, digits: int) -> list[str]:
     if line.difference is None:
         return [line.name, *values, "", "", line.word]
     low, high = (_fixed(end, digits) for end in (line.difference.low, line.difference.high))
-    return [line.name, *values, _fixed(line.difference.value, digits, "+"), f"{low} to {high}", line.word]
+    word = SHORT.get(line.word, line.word)
+    return [line.name, *values, _fixed(line.difference.value, digits, "+"), f"{low} to {high}", word]
 
 
 def _digits(width: float) -> int:
@@ -97,7 +100,7 @@ def _rows(review: Review) -> list[str]:
     told = f"{review.counts['compared']:,} test rows are compared"
     if left:
         told += "; left out: " + ", ".join(f"{count:,} {what}" for what, count in left.items())
-    return ["", f"{told}. A difference above zero is better, whatever the metric's direction."]
+    return ["", f"{told}. A gain above zero is better, whatever the metric's direction."]
 
 
 def _worse(review: Review) -> list[str]:
@@ -121,9 +124,7 @@ def changes(causes: Causes) -> Iterator[str]:
     if causes.none:
         yield "Nothing: parameters, code, rows and packages are the same."
         return
-    yield from _most(
-        [f"parameter {key}: {short(was)} -> {short(now)}" for key, (was, now) in causes.params.items()], "parameters"
-    )
+    yield from _parameters(causes.params)
     yield from _most([f"code {name} ({_stages(told)})" for name, told in causes.code.items()], "files of code")
     yield from _most([f"pipeline: {told}" for told in causes.stages], "stages")
     yield from _most(
@@ -132,6 +133,18 @@ def changes(causes: Causes) -> Iterator[str]:
     )
     if causes.data:
         yield from _data(causes)
+
+
+def _parameters(params: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
+    """Yield the parameters; a group of conf/ of which another file was taken is one line."""
+    groups = {key.removesuffix(".name"): both for key, both in params.items() if key in GROUPS}
+    for group, (was, now) in groups.items():
+        more = sum(key.startswith(f"{group}.") for key in params) - 1
+        yield f"{group}: {short(was)} -> {short(now)}" + (f", and {more} parameters with it" if more else "")
+    alone = {key: both for key, both in params.items() if key.partition(".")[0] not in groups}
+    yield from _most(
+        [f"parameter {key}: {short(was)} -> {short(now)}" for key, (was, now) in alone.items()], "parameters"
+    )
 
 
 def _data(causes: Causes) -> Iterator[str]:

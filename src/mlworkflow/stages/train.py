@@ -10,7 +10,7 @@ from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections
 from mlworkflow.learning import modelfile, partitions
 from mlworkflow.learning.cluster import connected
-from mlworkflow.learning.crossval import Fold, Rows, Validated, fit, predict, rows_of, some_of, validate
+from mlworkflow.learning.crossval import Fold, Rows, Validated, fit, predict, rows_of, side_by_side, some_of, validate
 from mlworkflow.learning.families import assembled
 from mlworkflow.measures import metrics
 from mlworkflow.measures.stability import stability
@@ -35,12 +35,13 @@ def learning_curve(
     """
     import pandas as pd
 
-    lines: list[dict[str, Any]] = []
     used = parts if len(rows) <= MANY else parts[:1]
+    jobs = [(share, (some_of(fit_rows, share, seed), check)) for share in SHARES for fit_rows, check in used]
+    both = side_by_side(lambda job: _both(pipe, rows, job[1], metric, fewest), jobs)
+    lines: list[dict[str, Any]] = []
     for share in SHARES:
-        pairs = [_both(pipe, rows, (some_of(fit_rows, share, seed), check), metric, fewest) for fit_rows, check in used]
-        told = [pair for pair in pairs if pair is not None]
-        if len(told) == len(pairs):
+        told = [pair for (of, _), pair in zip(jobs, both, strict=True) if of == share and pair is not None]
+        if len(told) == len(used):
             count = int(np.mean([len(fit_rows) * share for fit_rows, _ in used]))
             train, check = np.mean(told, axis=0)
             lines.append({"rows": count, "train": train, "cross_validated": check})

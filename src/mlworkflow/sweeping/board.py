@@ -115,12 +115,10 @@ def rows_of(
         least_gain: the least difference worth having.
         seed: of the resamples.
     """
-    pairs = {
-        label: pair
-        for label, (_, left) in tried.items()
-        if left is not None and not isinstance(left, Failure) and (pair := left.pair(base)) is not None
-    }
-    differences = many.together(metric, pairs, seed=seed)
+    finished = {label: left for label, (_, left) in tried.items() if left and not isinstance(left, Failure)}
+    pairs = {label: pair for label, left in finished.items() if (pair := left.pair(base)) is not None}
+    refits = {label: noise for label in pairs if (noise := finished[label].noise(base)) is not None}
+    differences = many.together(metric, pairs, seed=seed, refits=refits)
     found = []
     for label, (name, left) in tried.items():
         if isinstance(left, Failure):

@@ -231,10 +231,10 @@ def _words(overrides: Sequence[str]) -> list[str]:
 
 
 def next_commands(plan: Planned, made: Board) -> list[str]:
-    """Return what to type next: the winner into the workspace, the losers away, the spread over seeds."""
+    """Return what to type next: the winner into conf/, the losers away, the spread over seeds."""
     top, again = board.best(made), ["mlworkflow", "sweep", plan.sweep.name]
     again += _words(plan.overrides)
-    winner = [shown(["exp", "apply", top.name])] if top is not None and top.name else []
+    winner = [shlex.join(["mlworkflow", "promote", top.name])] if top is not None and top.name else []
     return [*winner, shlex.join([*again, "--prune", "--keep", "3"]), *([made.measure] if made.spread is None else [])]
 
 

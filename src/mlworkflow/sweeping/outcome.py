@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ import numpy as np
 from mlworkflow.checking.recorded import Recorded
 from mlworkflow.core import io, paths
 from mlworkflow.core.processes import git
-from mlworkflow.judging.predicted import inputs_of, scored_of
+from mlworkflow.judging.predicted import inputs_of, refits_of, scored_of
 from mlworkflow.measures.metrics import Scored
+from mlworkflow.measures.training import Refits
 from mlworkflow.rows.schema import Schema
 
 if TYPE_CHECKING:
@@ -28,12 +30,20 @@ class Outcome:
         validated: {metric: cross-validated value}.
         rows: (n,) ids of the test rows.
         scored: what is true of them and what the model said.
+        refits: what it says when it is fitted without each part of the training rows; empty where that was not asked.
+        parts: the name of these parts.
     """
 
     tested: dict[str, float | None]
     validated: dict[str, float | None]
     rows: np.ndarray | None = None
     scored: Scored | None = None
+    refits: Sequence[Scored] = ()
+    parts: str = ""
+
+    def noise(self, base: Outcome) -> Refits | None:
+        """Return what tells the noise of the training of both; None where one lacks it."""
+        return Refits(self.refits, base.refits, self.parts == base.parts) if self.refits and base.refits else None
 
     def pair(self, base: Outcome) -> tuple[Scored, Scored] | None:
         """Return (this, base) on the same test rows; None where the rows are others.
@@ -56,7 +66,12 @@ def outcome(root: Path, commit: str, task: str) -> Outcome:
         return Outcome(tested, validated)
     table = io.table_of(io.read_bytes(kept))
     inputs = inputs_of(Schema.from_dict(io.read_json(schema))) if schema is not None else None
-    return Outcome(tested, validated, table["row"].to_numpy(), scored_of(table, task, inputs))
+    scored, rows = scored_of(table, task, inputs), table["row"].to_numpy()
+    again = recorded.kept(paths.REFITS)
+    if again is None or not len(refits := io.table_of(io.read_bytes(again))):
+        return Outcome(tested, validated, rows, scored)
+    told = refits_of(refits, table, np.arange(len(table)), task, inputs)
+    return Outcome(tested, validated, rows, scored, told, str(refits["parts"].iloc[0]))
 
 
 def _json(root: Path, commit: str, path: Path) -> dict[str, Any]:

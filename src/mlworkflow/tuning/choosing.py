@@ -48,12 +48,17 @@ def chosen(trials: Sequence[Trial], truth: Sequence[np.ndarray], what: Setting) 
         what: the families, their spaces and the problem.
     """
     able = [trial for trial in trials if trial.counts]
+    own = {
+        family: min(trial.asked.number for trial in trials if trial.asked.family == family)
+        for family in {trial.asked.family for trial in trials}
+    }
+    least_gain = what.problem.metrics.least_gain
 
     def choose(some: Sequence[Trial]) -> Trial:
-        if len(what.models) > 1:
-            return simplest_family(some, list(what.models), what.maximise)
-        ((family, model),) = what.models.items()
-        return taken_of(some, what.maximise, what.spaces[family], model.simpler, what.problem.metrics.least_gain)
+        family = simplest_family(some, list(what.models), what.maximise)
+        theirs = [trial for trial in some if trial.asked.family == family]
+        space, simpler = what.spaces[family], what.models[family].simpler
+        return taken_of(theirs, what.maximise, space, simpler, least_gain, own[family])
 
     one = choose(able)
     alone = Choice({one.asked.number: 1.0}, one.scores, without_choosing(able, choose))
@@ -69,40 +74,42 @@ def chosen(trials: Sequence[Trial], truth: Sequence[np.ndarray], what: Setting) 
 
 
 def taken_of(
-    trials: Sequence[Trial], maximise: bool, space: Mapping[str, Any], simpler: Mapping[str, str], least_gain: float
+    trials: Sequence[Trial],
+    maximise: bool,
+    space: Mapping[str, Any],
+    simpler: Mapping[str, str],
+    least_gain: float,
+    own: int = 0,
 ) -> Trial:
-    """Return the trial that is taken of those that count.
+    """Return the trial that is taken of those of one family that count.
 
     The model as it stands in conf/, where the best gains less than is worth having; else the simplest of the trials
     against which it gains less than that, or not more than one standard error of their paired difference over the folds
     (the one-standard-error rule: Breiman et al. 1984, Classification and Regression Trees).
 
     Args:
-        trials: those that count, the model as it stands as number 0.
+        trials: those that count.
         maximise: whether a larger score is better.
         space: parameter -> Optuna distribution.
         simpler: parameter -> the end of its distribution at which the model is simpler, `low` or `high`.
         least_gain: the least gain worth having, in the unit of the score.
+        own: the number of the model as it stands.
     """
     near = near_the_best(trials, maximise, least_gain)
-    own = next((trial for trial in trials if trial.asked.number == 0), near[0])
-    if _behind(own, near[0], maximise).mean() < least_gain:
-        return own
+    stands = next((trial for trial in trials if trial.asked.number == own), near[0])
+    if _behind(stands, near[0], maximise).mean() < least_gain:
+        return stands
 
     def rank(trial: Trial) -> tuple[float, float, int]:
-        some, others = trial.asked.parameters, own.asked.parameters
+        some, others = trial.asked.parameters, stands.asked.parameters
         return _complexity(some, space, simpler), _distance(some, others, space), trial.asked.number
 
     return min(near, key=rank)
 
 
-def simplest_family(trials: Sequence[Trial], families: Sequence[str], maximise: bool) -> Trial:
-    """Return, of the trials within one standard error of the best, the best one of the first, simplest, family."""
-    near = near_the_best(trials, maximise)
-    first = min((trial.asked.family for trial in near), key=families.index)
-    best = best_of([trial for trial in near if trial.asked.family == first], maximise)
-    assert best is not None
-    return best
+def simplest_family(trials: Sequence[Trial], families: Sequence[str], maximise: bool) -> str:
+    """Return the first, simplest, family with a trial within one standard error of the best."""
+    return min((trial.asked.family for trial in near_the_best(trials, maximise)), key=families.index)
 
 
 def near_the_best(trials: Sequence[Trial], maximise: bool, least_gain: float = 0.0) -> list[Trial]:
