@@ -25,11 +25,11 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from mlworkflow.core.arithmetic import FIXED
-from mlworkflow.measures.compare import differences
+from mlworkflow.measures.compare import BETTER, UNCLEAR, WORSE, differences
 from mlworkflow.measures.intervals import wilson
 from mlworkflow.measures.metrics import Scored, gain, score
 from mlworkflow.measures.training import Refits
-from mlworkflow.reviewing.compared import BETTER, UNCLEAR, WORSE, parts, word_of
+from mlworkflow.reviewing.compared import parts, word_of
 from mlworkflow.reviewing.rows import Pair
 
 PARTS, FITTED, TESTED, LARGE = 5, 600, 300, 200_000
@@ -90,8 +90,12 @@ def cases() -> list[Case]:
             n_estimators=40, max_depth=3, learning_rate=0.2, subsample=0.7, random_state=seed, n_jobs=1
         )
 
-    linear = lambda seed: make_pipeline(StandardScaler(), LogisticRegression())  # noqa: E731 (a line a case)
-    forest = lambda seed: RandomForestClassifier(30, min_samples_leaf=3, random_state=seed)  # noqa: E731
+    def linear(seed: int) -> Any:
+        return make_pipeline(StandardScaler(), LogisticRegression())
+
+    def forest(seed: int) -> Any:
+        return RandomForestClassifier(30, min_samples_leaf=3, random_state=seed)
+
     return [
         Case("simulated, logistic", simulated, linear, "roc_auc"),
         Case("simulated, forest", simulated, forest, "roc_auc"),
@@ -213,7 +217,10 @@ def broken(flipped: float, draw: int) -> tuple[bool, bool]:
     there = (rows["x5"] > np.quantile(rows["x5"][FITTED:], 0.75)) & (rng.random(len(rows)) < flipped)
     worse = rows.assign(x0=np.where(there, -rows["x0"], rows["x0"]))
     test = slice(FITTED, None)
-    make = lambda seed: LogisticRegression()  # noqa: E731
+
+    def make(seed: int) -> Any:
+        return LogisticRegression()
+
     base = side(make, (rows[:FITTED], target[:FITTED]), (rows[test], target[test]), 0, draw)
     candidate = side(make, (rows[:FITTED], target[:FITTED]), (worse[test], target[test]), 0, draw)
     both = Pair(base[0], candidate[0], Refits(candidate[1], base[1], same=True), np.arange(1200), {})

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mlworkflow.measures.metrics import Scored
 
 Ends = tuple[float, float]
+BETTER, WORSE, UNCLEAR = "better", "worse", "no clear difference"
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,11 @@ class Difference:
         """Whether the interval leaves zero out, so that noise does not explain the difference."""
         return self.low > 0 or self.high < 0
 
-    @property
-    def turned(self) -> Difference:
-        """How much better the base is."""
-        return Difference(-self.value, -self.high, -self.low)
+    def word(self, least_gain: float) -> str:
+        """Return better or worse where the difference is larger than its noise and worth having."""
+        if self.low > 0 and self.value >= least_gain:
+            return BETTER
+        return WORSE if self.high < 0 and -self.value >= least_gain else UNCLEAR
 
     def wider(self, noise: Variance, level: float) -> Difference:
         """Return it with an interval that covers a second, independent noise too.

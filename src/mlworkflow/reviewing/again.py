@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -33,6 +34,9 @@ def run_again(files: Files, say: Callable[[str], None]) -> Iterator[Files]:
         try:
             root = top / prefix
             io.write_text(f"[cache]\n    dir = {files.cache}\n", root / ".dvc/config.local")
+            subprocess.run(
+                [*DVC, "checkout", "--quiet"], cwd=root, env=_environment(root), capture_output=True, check=False
+            )
             _told([*DVC, "repro", "--quiet"], root, _environment(root), say)
             yield Files(root, files.revision, say, workspace=True)
         finally:

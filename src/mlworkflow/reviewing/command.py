@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from mlworkflow.core import io
-from mlworkflow.reviewing.compared import BETTER, NOT_COMPARABLE, WORSE
+from mlworkflow.measures.compare import BETTER, WORSE
+from mlworkflow.reviewing.compared import NOT_COMPARABLE
 from mlworkflow.reviewing.files import Files
 from mlworkflow.reviewing.review import Review, review
 from mlworkflow.reviewing.revisions import WORKSPACE, ReviewError, Revision, base_of, revision
@@ -86,7 +87,7 @@ def _files(root: Path, revisions: list[Revision], reproduce: bool) -> Iterator[l
         found = []
         for each in revisions:
             files = Files(root, each, tell)
-            if reproduce and not files.complete:
+            if reproduce and not files.complete():
                 files = stack.enter_context(run_again(files, tell))
             found.append(files)
         yield found

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlworkflow.judging import slices
-from mlworkflow.judging.verdict import beaten
 from mlworkflow.measures import compare, many, worth
 from mlworkflow.measures.compare import Difference
 from mlworkflow.measures.weighted import values_of
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from mlworkflow.measures.training import Refits
     from mlworkflow.reviewing.rows import Pair
 
-BETTER, WORSE, UNCLEAR, NOT_COMPARABLE = "better", "worse", "no clear difference", "not comparable"
+NOT_COMPARABLE = "not comparable"
 FEWEST = 30  # rows of a slice that is looked at
 
 
@@ -48,12 +47,8 @@ class Line:
 
 
 def word_of(difference: Difference | None, least_gain: float) -> str:
-    """Return the word for a difference: better or worse where it is larger than its noise and worth having."""
-    if difference is None:
-        return NOT_COMPARABLE
-    if beaten(difference.to_dict(), least_gain):
-        return BETTER
-    return WORSE if beaten(difference.turned.to_dict(), least_gain) else UNCLEAR
+    """Return the word for a difference; where there is none, that nothing can be compared."""
+    return NOT_COMPARABLE if difference is None else difference.word(least_gain)
 
 
 def metrics(pair: Pair, names: Sequence[str], least_gain: float, *, seed: int) -> list[Line]:

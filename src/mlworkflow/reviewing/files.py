@@ -55,10 +55,12 @@ class Files:
         found = self._here(path)
         return self._fetched(path) if found is None else found
 
-    @property
     def complete(self) -> bool:
-        """Whether the predictions are at hand, without asking a remote."""
-        return self._here(paths.PREDICTIONS) is not None
+        """Return whether the predictions are to be had, from a remote if need be."""
+        try:
+            return bool(self.output(paths.PREDICTIONS))
+        except ReviewError:
+            return False
 
     def _here(self, path: Path) -> bytes | None:
         """Return an output from the workspace or a cache, where its content is the one of dvc.lock."""
@@ -114,15 +116,15 @@ class Files:
     @cached_property
     def caches(self) -> list[Path]:
         """The repository's cache; of a worktree of Git also that of its main one."""
-        told = [self.root / ".dvc" / line for line in self._config() if line]
+        told = [self.root / ".dvc" / line for line in self._config("cache.dir") if line]
         common = git(self.root, "rev-parse", "--path-format=absolute", "--git-common-dir").stdout.strip()
         prefix = git(self.root, "rev-parse", "--show-prefix").stdout.strip()
         return [*told, self.root / ".dvc/cache", Path(common).parent / prefix / ".dvc/cache"]
 
-    def _config(self) -> list[str]:
-        """Return cache.dir of DVC's configuration, without starting DVC, which takes a second."""
+    def _config(self, key: str) -> list[str]:
+        """Return a key of DVC's configuration, own before shared, without starting DVC, which takes a second."""
         names = [name for name in (".dvc/config.local", ".dvc/config") if (self.root / name).is_file()]
-        return [git(self.root, "config", "--file", name, "cache.dir").stdout.strip() for name in names]
+        return [git(self.root, "config", "--file", name, key).stdout.strip() for name in names]
 
     def _fetched(self, path: Path) -> bytes:
         """Return an output from the remote.
@@ -136,7 +138,7 @@ class Files:
             raise ReviewError(
                 f"{path} of the workspace is not what its last run left", "Type `dvc checkout`, or `dvc repro`."
             )
-        if not git(self.root, "config", "--file", ".dvc/config", "core.remote").stdout.strip():
+        if not any(self._config("core.remote")):
             raise ReviewError(lost, "Add --reproduce: it runs that revision again in a worktree of its own.")
         with tempfile.TemporaryDirectory() as there:
             to = Path(there) / path.name

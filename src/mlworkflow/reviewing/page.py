@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlworkflow.judging import calibration, plots
+from mlworkflow.measures.compare import BETTER, UNCLEAR, WORSE
 from mlworkflow.pages import charts, templates
 from mlworkflow.report.figures import figure
 from mlworkflow.reviewing import words
-from mlworkflow.reviewing.compared import BETTER, NOT_COMPARABLE, UNCLEAR, WORSE
+from mlworkflow.reviewing.compared import NOT_COMPARABLE
 from mlworkflow.reviewing.review import Review
 
 if TYPE_CHECKING:

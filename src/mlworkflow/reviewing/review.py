@@ -11,11 +11,11 @@ import numpy as np
 from mlworkflow.core import paths
 from mlworkflow.judging.predicted import class_names
 from mlworkflow.measures import many
-from mlworkflow.measures.compare import Difference
+from mlworkflow.measures.compare import BETTER, UNCLEAR, WORSE, Difference
 from mlworkflow.measures.metrics import METRICS
 from mlworkflow.reviewing import compared, uses
 from mlworkflow.reviewing.causes import Causes, causes
-from mlworkflow.reviewing.compared import BETTER, NOT_COMPARABLE, UNCLEAR, WORSE, Line, Parts, word_of
+from mlworkflow.reviewing.compared import NOT_COMPARABLE, Line, Parts, word_of
 from mlworkflow.reviewing.rows import Pair, pair
 from mlworkflow.reviewing.side import Side
 

@@ -8,8 +8,9 @@ from math import floor, log10
 from typing import Any
 
 from mlworkflow.measures import many
+from mlworkflow.measures.compare import BETTER, UNCLEAR, WORSE
 from mlworkflow.reviewing.causes import Causes
-from mlworkflow.reviewing.compared import BETTER, NOT_COMPARABLE, UNCLEAR, WORSE, Line
+from mlworkflow.reviewing.compared import NOT_COMPARABLE, Line
 from mlworkflow.reviewing.review import Review
 
 WIDTH = 80

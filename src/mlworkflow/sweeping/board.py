@@ -9,7 +9,6 @@ from math import floor, isfinite, log10
 from statistics import stdev
 from typing import TYPE_CHECKING, Any
 
-from mlworkflow.judging.verdict import beaten
 from mlworkflow.measures import many
 from mlworkflow.measures.metrics import METRICS, gain
 
@@ -18,14 +17,7 @@ if TYPE_CHECKING:
     from mlworkflow.sweeping.outcome import Outcome
 
 WIDTH, SHORTEST_LABEL, LONGEST_METRIC, LONGEST_NUMBER = 80, 15, 10, 9
-BETTER, WORSE, UNCLEAR, SAME, OTHER, FAILED = (
-    "better",
-    "worse",
-    "no clear difference",
-    "the baseline itself",
-    "other test rows",
-    "failed",
-)
+SAME, OTHER, FAILED = "the baseline itself", "other test rows", "failed"
 
 
 @dataclass(frozen=True)
@@ -136,13 +128,8 @@ def _finite(difference: Difference | None) -> Difference | None:
 
 
 def word_of(difference: Difference | None, least_gain: float) -> str:
-    """Return better or worse for a difference larger than its noise and worth having; else that it is not clear."""
-    if difference is None:
-        return OTHER
-    if beaten(difference.to_dict(), least_gain):
-        return BETTER
-    turned = {"value": -difference.value, "low": -difference.high, "high": -difference.low}
-    return WORSE if beaten(turned, least_gain) else UNCLEAR
+    """Return the word for a difference; where there is none, that the test rows are others."""
+    return OTHER if difference is None else difference.word(least_gain)
 
 
 def ranked(rows: Sequence[Row], metric: str) -> list[Row]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mlworkflow.measures.compare import BETTER, UNCLEAR, WORSE
 from mlworkflow.measures.metrics import METRICS
 from mlworkflow.pages import charts, templates
-from mlworkflow.sweeping.board import BETTER, FAILED, OTHER, SAME, UNCLEAR, WORSE, Board, words
+from mlworkflow.sweeping.board import FAILED, OTHER, SAME, Board, words
 
 TONES = {BETTER: "good", WORSE: "bad", FAILED: "bad", UNCLEAR: "muted", SAME: "muted", OTHER: "warn"}
 MOST_ROWS = 40  # in one chart
