@@ -220,8 +220,9 @@ def words(board: Board) -> list[str]:
     ]
     if board.compared:
         lines.append(
-            f"Intervals are corrected for {board.compared} experiment{'s' if board.compared != 1 else ''} looked at: "
-            f"{many.METHOD}, each at {board.level:.2%}, so that all hold together at {many.LEVEL:.0%}."
+            "Intervals cover the noise of the test rows and of the training. They are corrected for "
+            f"{board.compared} experiment{'s' if board.compared != 1 else ''} looked at: {many.METHOD}, each at "
+            f"{board.level:.2%}, so that all hold together at {many.LEVEL:.0%}."
         )
     if board.spread is None:
         lines.append(f"±seeds: not measured for this commit and configuration. Type `{board.measure}`.")
