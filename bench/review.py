@@ -27,12 +27,13 @@ from joblib import Parallel, delayed
 from mlworkflow.core.arithmetic import FIXED
 from mlworkflow.measures.compare import BETTER, UNCLEAR, WORSE, differences
 from mlworkflow.measures.intervals import wilson
-from mlworkflow.measures.metrics import Scored, gain, score
+from mlworkflow.measures.metrics import Scored, gain, metrics_for, score
 from mlworkflow.measures.training import Refits
 from mlworkflow.reviewing.compared import parts, word_of
 from mlworkflow.reviewing.rows import Pair
 
 PARTS, FITTED, TESTED, LARGE = 5, 600, 300, 200_000
+MANY = 25_000
 GAINS = (0.0, 0.3, 0.6, 1.0, 1.5)  # weight of the column that the candidate alone sees
 SIZES = (300, 1200)  # test rows of the power curve
 Draw = Callable[[int, np.random.Generator], tuple[pd.DataFrame, np.ndarray]]
@@ -239,17 +240,44 @@ def slices(count: int) -> None:
         print(f"; a slice elsewhere in {other / count:.0%}", flush=True)
 
 
+def speed(count: int) -> None:
+    """Print the seconds of the metrics and of the slices of one review of many rows."""
+    from sklearn.linear_model import LogisticRegression
+
+    names = metrics_for("binary")
+    rng = np.random.default_rng(5)
+    rows, target = simulated(FITTED + MANY, rng)
+    test = slice(FITTED, None)
+    tables = [rows[["x0", "x1"]], rows[["x0", "x1", "x2"]]]
+    sides = [
+        side(lambda seed: LogisticRegression(), (table[:FITTED], target[:FITTED]), (table[test], target[test]), 0, 1)
+        for table in tables
+    ]
+    refits = Refits(sides[1][1], sides[0][1], same=True)
+    started = time.perf_counter()
+    differences(names, sides[1][0], sides[0][0], seed=0, refits=refits)
+    between = time.perf_counter()
+    both = Pair(sides[0][0], sides[1][0], refits, np.arange(MANY), {})
+    found = parts(both, "roc_auc", rows[test].reset_index(drop=True), list(rows.columns[:8]), [0, 1])
+    ended = time.perf_counter()
+    print(f"\nSpeed: {MANY:,} test rows, {len(names)} metrics {between - started:.1f} s, ", end="")
+    print(f"{found.looked_at} slices and classes {ended - between:.1f} s")
+
+
+MEASURED = {"alarms": false_alarms, "power": power, "slices": slices, "speed": speed}
+
+
 def main() -> None:
     """Print the tables."""
     if any(os.environ.get(name) != value for name, value in FIXED.items()):
         os.execve(sys.executable, [sys.executable, "-m", "bench.review", *sys.argv[1:]], {**os.environ, **FIXED})
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--comparisons", type=int, default=200)
+    parser.add_argument("--comparisons", type=int, default=200, help="for false alarms; half of them for the others")
+    parser.add_argument("--only", choices=MEASURED, nargs="*", default=list(MEASURED))
     asked = parser.parse_args()
     started = time.perf_counter()
-    false_alarms(asked.comparisons)
-    power(asked.comparisons // 2)
-    slices(asked.comparisons // 2)
+    for name in asked.only:
+        MEASURED[name](asked.comparisons if name == "alarms" else asked.comparisons // 2)
     print(f"\n{time.perf_counter() - started:.0f} s")
 
 

@@ -108,20 +108,24 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tu
 
 def code(base: Side, candidate: Side) -> dict[str, list[str]]:
     """Return the changed files that a stage depends on, with the stages."""
-    deps = {
-        name: [dep["path"] for dep in stage.get("deps", [])]
-        for name, stage in (base.files.stages | candidate.files.stages).items()
-    }
-    watched = {path for told in deps.values() for path in told if path.startswith(("src/", "plugins/"))}
-    commits = [side.files.revision.commit for side in (base, candidate)]
-    words = ["diff", "--name-only", "--relative", "--no-renames", *(commit for commit in commits if commit)]
-    backwards = commits[0] is None and commits[1] is not None  # Git compares a commit with the workspace alone
-    if commits == [None, None]:
-        return {}
-    names = git(base.files.root, *words, "--", *sorted(watched)).stdout.splitlines() if watched else []
-    if backwards or None in commits:
-        names += git(base.files.root, "ls-files", "--others", "--exclude-standard", *sorted(watched)).stdout.split()
-    return {name: [stage for stage, told in deps.items() if _under(name, told)] for name in sorted(set(names))}
+    stages = base.files.stages | candidate.files.stages
+    deps = {name: [dep["path"] for dep in stage.get("deps", [])] for name, stage in stages.items()}
+    watched = sorted({path for told in deps.values() for path in told if path.startswith(("src/", "plugins/"))})
+    names = _changed_between(base, candidate, watched) if watched else []
+    return {name: [stage for stage, told in deps.items() if _under(name, told)] for name in names}
+
+
+def _changed_between(base: Side, candidate: Side, watched: list[str]) -> list[str]:
+    """Return the files below `watched` that differ; of one commit and the workspace also those new to Git."""
+    root, commits = base.files.root, [side.files.revision.commit for side in (base, candidate)]
+    told = [commit for commit in commits if commit]
+    if not told:
+        return []
+    words = ["diff", "--name-only", "--relative", "--no-renames", *told, "--", *watched]
+    names = git(root, *words).stdout.splitlines()
+    if len(told) == 1:
+        names += git(root, "ls-files", "--others", "--exclude-standard", "--", *watched).stdout.splitlines()
+    return sorted(set(names))
 
 
 def _under(name: str, deps: list[str]) -> bool:
