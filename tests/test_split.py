@@ -180,3 +180,10 @@ def test_the_number_of_folds_that_the_rows_do_for_is_told():
     with pytest.raises(TableError, match=r"4 points in time for 5 folds(?s:.*)to 3 or fewer"):
         by_time = Split(scheme="time")
         folds(made.assign(day=made["day"].iloc[:4].tolist() * 15), None, Data(time="day"), by_time, "regression", 0)
+
+
+def test_a_fold_that_is_fitted_without_a_class_is_told():
+    table = rows(120).assign(y=lambda made: (np.arange(len(made)) > 50).astype(int))
+    data, split = Data(target="y", time="day"), Split(scheme="time", folds=5)
+    with pytest.raises(TableError, match="fold 1 of 5 is fitted on rows of 1 of 2 classes"):
+        folds(table, table["y"].to_numpy(), data, split, "binary", 0)

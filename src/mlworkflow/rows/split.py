@@ -135,7 +135,7 @@ def folds(
     classes = target if task in ("binary", "multiclass") else None
     if split.scheme == "time":
         _demand_enough(len(train), classes, None, split.folds)
-        return _folds_by_time(microseconds(train[data.time]), split.folds)
+        return _with_every_class(_folds_by_time(microseconds(train[data.time]), split.folds), classes)
     groups = _together(train, data, split)
     _demand_enough(len(train), classes, groups, split.folds)
     if groups is not None and classes is not None:
@@ -147,7 +147,25 @@ def folds(
     else:
         splitter = ms.KFold(split.folds, shuffle=True, random_state=seed)
     order = np.arange(len(train))
-    return list(splitter.split(order, classes, groups))
+    return _with_every_class(list(splitter.split(order, classes, groups)), classes)
+
+
+def _with_every_class(
+    found: list[tuple[np.ndarray, np.ndarray]], classes: np.ndarray | None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the folds; each must be fitted on rows of every class."""
+    if classes is None:
+        return found
+    there = len(np.unique(classes))
+    lacking = [
+        f"fold {number} of {len(found)} is fitted on rows of {known} of {there} classes"
+        for number, (fit, _) in enumerate(found, start=1)
+        if (known := len(np.unique(classes[fit]))) < there
+    ]
+    if lacking:
+        next_step = "Set problem.split.folds to fewer, or collect more rows of the rare class, the oldest above all."
+        raise TableError("the training rows", lacking, next_step)
+    return found
 
 
 def _folds_by_time(times: np.ndarray, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
