@@ -8,16 +8,19 @@ import numpy as np
 import optuna
 import pytest
 
+from mlworkflow.core.params import Model
 from mlworkflow.core.problem import Stopping
-from mlworkflow.tuning.choosing import near_the_best, simplest_family, taken_of, without_choosing
+from mlworkflow.tuning.choosing import chosen, near_the_best, simplest_family, taken_of, without_choosing
 from mlworkflow.tuning.ensemble import ensemble, greedy
 from mlworkflow.tuning.influence import influence
 from mlworkflow.tuning.jobs import LATE, Job, Outcome
 from mlworkflow.tuning.journal import Journal
 from mlworkflow.tuning.samplers import Grid, Halving, Own, begin
 from mlworkflow.tuning.search import Rules, SearchFailedError, search
+from mlworkflow.tuning.setting import Setting
 from mlworkflow.tuning.trials import Asked, Trial, best_of, table
 from mlworkflow.tuning.turns import Turns
+from tests.conftest import make_problem
 
 SPACE = {"x": optuna.distributions.FloatDistribution(-10, 10)}
 FOLDS = 5
@@ -295,3 +298,26 @@ def test_the_parameter_that_decides_the_score_has_the_influence():
     assert list(found["parameter"]) == ["x", "y"]
     assert found["share"][0] > 0.8
     assert influence([], {"bowl": space}, maximise=False).empty
+
+
+def test_a_mean_that_is_not_better_than_the_best_trial_is_not_taken_where_a_simpler_one_is_as_good():
+    rng = np.random.default_rng(0)
+    truth = [rng.normal(size=200) for _ in range(5)]
+
+    def said(number: int, noise: float, family: str) -> Trial:
+        drawn = [np.random.default_rng([number, fold]).normal(size=200) for fold in range(5)]
+        told = tuple(part + noise * each for part, each in zip(truth, drawn, strict=True))
+        scores = tuple(float(np.sqrt(np.mean((one - part) ** 2))) for one, part in zip(told, truth, strict=True))
+        return Trial(Asked(number, {}, family), scores, said=told)
+
+    def taken(trials: list[Trial]) -> set[int]:
+        models = {name: Model(name=name) for name in ("linear", "trees")}
+        problem = make_problem(task="regression", metrics={"primary": "rmse", "also": [], "least_gain": 0.5})
+        return set(
+            chosen(trials, truth, Setting(models, {name: {} for name in models}, problem, maximise=False)).weights
+        )
+
+    alike = [said(0, 1.0, "linear"), said(1, 1.05, "trees")]
+    assert taken(alike) == {0, 1}
+    same = Trial(Asked(1, {}, "trees"), alike[0].scores, said=alike[0].said)
+    assert taken([alike[0], same]) == {0}

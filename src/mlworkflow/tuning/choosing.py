@@ -40,7 +40,7 @@ class Choice:
 
 
 def chosen(trials: Sequence[Trial], truth: Sequence[np.ndarray], what: Setting) -> Choice:
-    """Return what is taken: one trial, or an ensemble of several families' where it is better by more than its noise.
+    """Return what is taken: one trial, or an ensemble of several that is better than the best by more than its noise.
 
     Args:
         trials: all of them; at least one counts.
@@ -67,9 +67,8 @@ def chosen(trials: Sequence[Trial], truth: Sequence[np.ndarray], what: Setting) 
         return alone
     primary = what.problem.metrics.primary
     together = Choice(*ensemble(said, truth, primary))
-    gains = np.array(
-        [metrics.gain(primary, ours, theirs) for ours, theirs in zip(together.unseen, alone.unseen, strict=True)]
-    )
+    best = without_choosing(able, lambda some: near_the_best(some, what.maximise)[0])
+    gains = np.array([metrics.gain(primary, ours, theirs) for ours, theirs in zip(together.unseen, best, strict=True)])
     return together if gains.mean() > _error(gains) else alone
 
 
