@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable, Sequence
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 import yaml
 
 from mlworkflow.core import io, paths
+from mlworkflow.doctoring.hashing import path_md5
 from mlworkflow.judging.predicted import predictions, refits_table
 from mlworkflow.measures.metrics import Scored
 from mlworkflow.rows.schema import Column, Schema
@@ -65,6 +67,8 @@ def run(
     rows: str = "rows",
     changes: dict[str, Any] | None = None,
     params: dict[str, Any] | None = None,
+    spoil: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
+    deps: Sequence[str] = (),
 ) -> None:
     """Leave in `root` what a run of a model of some skill leaves: params.yaml, dvc.lock, metrics, outputs, cache."""
     ids = np.arange(ROWS) if ids is None else ids
@@ -78,7 +82,7 @@ def run(
     table = pd.DataFrame({"age": np.linspace(20, 60, len(ids)), "left": said.truth})
     schema = Schema("binary", "left", CLASSES, [Column("age", "number", "input")])
     outs = {
-        paths.PREDICTIONS: lambda path: io.write_table(predictions(ids, said, CLASSES), path),
+        paths.PREDICTIONS: lambda path: io.write_table(spoil(predictions(ids, said, CLASSES)), path),
         paths.TEST: lambda path: io.write_table(table, path),
         paths.FEATURES: lambda path: io.write_json(schema.to_dict(), path),
         paths.FINDINGS: lambda path: io.write_json({"importance": [{"column": "age"}]}, path),
@@ -92,17 +96,23 @@ def run(
         write(root / path)
     io.write_json({"roc_auc": 0.5, "log_loss": 0.7}, root / paths.TEST_METRICS)
     io.write_json({"verdict": "better than the baseline"}, root / paths.DECISION)
-    _lock(root, list(outs), told)
+    _lock(root, list(outs), told, deps)
 
 
-def _lock(root: Path, outs: list[Path], told: dict[str, Any]) -> None:
+def _lock(root: Path, outs: list[Path], told: dict[str, Any], deps: Sequence[str]) -> None:
     lines = []
     for path in outs:
         content = (root / path).read_bytes()
         digest = md5(content, usedforsecurity=False).hexdigest()
         io.write_bytes(content, root / ".dvc/cache/files/md5" / digest[:2] / digest[2:])
         lines.append({"path": path.as_posix(), "hash": "md5", "md5": digest, "size": len(content)})
-    stage = {"cmd": "x", "params": {"params.yaml": {"model": told["model"], "seed": told["seed"]}}, "outs": lines}
+    read = [{"path": name, "hash": "md5", "md5": path_md5(root, name)} for name in deps]
+    stage = {
+        "cmd": "x",
+        "deps": read,
+        "params": {"params.yaml": {"model": told["model"], "seed": told["seed"]}},
+        "outs": lines,
+    }
     lock = {"schema": "2.0", "stages": {"evaluate": stage}}
     (root / paths.LOCK).write_text(yaml.safe_dump(lock, sort_keys=False))
 

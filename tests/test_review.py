@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import mlworkflow
-from tests.reviewed import begin, commit, experiment, forget_cache, git, run
+from tests.reviewed import ROWS, begin, commit, experiment, forget_cache, git, run
 
 
 @pytest.fixture
@@ -170,6 +170,54 @@ def test_a_review_changes_nothing(repository):
     before = git(repository, "status", "--porcelain")
     review(repository)
     assert git(repository, "status", "--porcelain") == before
+
+
+def damaged(repository, path: str, text: str) -> str:
+    """Return what a review says of HEAD with a file that was damaged and committed."""
+    git(repository, "checkout", "--quiet", "-b", "damaged")
+    (repository / path).write_text(text)
+    commit(repository, "damaged")
+    return mlworkflow(repository, "review", "main", "damaged", code=2)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("metrics/test.json", "{"),
+        ("params.yaml", "a: ["),
+        ("dvc.lock", "stages:\n  evaluate:\n  - 3\n"),
+    ],
+)
+def test_a_damaged_file_of_a_commit_is_named(repository, path, text):
+    assert path in damaged(repository, path, text)
+
+
+def test_probabilities_that_are_none_are_told_as_damage(repository):
+    run(repository, 1.0, spoil=lambda table: table.assign(probability_yes=5.0))
+    assert "is not as evaluate writes it" in mlworkflow(repository, "review", code=2)
+
+
+def test_an_empty_name_is_no_default(repository):
+    assert "a revision has no name" in mlworkflow(repository, "review", "", code=2)
+
+
+def test_rows_without_a_common_id_but_with_the_same_truth_are_paired_by_order_and_it_says_so(repository):
+    run(repository, 2.5, ids=np.arange(ROWS) + 10_000)
+    assert "paired by their order" in mlworkflow(repository, "review")
+
+
+def test_an_edit_of_conf_that_was_not_run_is_refused(repository):
+    (repository / "conf").mkdir()
+    (repository / "conf/config.yaml").write_text("seed: 7\n")
+    run(repository, 2.5, deps=["conf"])
+    assert review(repository)["word"] == "better"
+    (repository / "conf/config.yaml").write_text("seed: 8\n")
+    assert "changed since its last run: conf" in mlworkflow(repository, "review", code=2)
+
+
+def test_a_stage_that_has_not_run_is_named(repository):
+    (repository / "dvc.yaml").write_text("stages: {evaluate: {cmd: x}, decide: {cmd: y}}\n")
+    assert "changed since its last run: the stage decide" in mlworkflow(repository, "review", code=2)
 
 
 # ---- what it tells ---------------------------------------------------------------------------------------------------

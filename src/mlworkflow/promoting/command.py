@@ -54,6 +54,8 @@ def promote(word: str, *, commit: bool = False) -> int:
     made = _planned(root, experiment, wanted, own)
     said = message(root, head, experiment.commit, experiment.name, made.lines)
     _announce(experiment, made)
+    if later := git(root, "diff", "--name-only", experiment.base, head, "--", "conf").stdout.split():
+        tell(f"  (conf/ changed since it started, and what differs goes back to the experiment's: {', '.join(later)})")
     touched |= {path.as_posix() for path in (*WRITTEN, *made.texts)}
     with stoppable(), _put_back_on_failure(root, touched):
         _apply(root, experiment, head, own)

@@ -46,6 +46,8 @@ def find(root: Path, word: str) -> Experiment:
     Raises:
         PromoteError: there is none, it failed, or there are several.
     """
+    if not word.strip():
+        raise PromoteError("an experiment is promoted by its name, but the name is empty. Type `dvc exp show`.")
     known = experiments(root)
     ways = (
         [one for one in known if one.name == word],

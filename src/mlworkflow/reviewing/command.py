@@ -62,7 +62,10 @@ def reviewed(base: str | None, candidate: str | None, *, reproduce: bool = False
     from mlworkflow.reviewing.timing import timed
 
     root = Path.cwd()
-    revisions = [revision(root, base) if base else base_of(root), revision(root, candidate or WORKSPACE)]
+    revisions = [
+        base_of(root) if base is None else revision(root, base),
+        revision(root, WORKSPACE if candidate is None else candidate),
+    ]
     with _files(root, revisions, reproduce) as files:
         sides = [side(each) for each in files]
         made = review(sides[0], sides[1], root)
@@ -96,11 +99,11 @@ def _files(root: Path, revisions: list[Revision], reproduce: bool) -> Iterator[l
 def _write(made: Review, wanted: Wanted) -> None:
     from mlworkflow.reviewing import page, words
 
+    print(json.dumps(made.to_dict(), indent=2, default=str) if wanted.json else words.text(made), flush=True)
     if wanted.markdown:
         io.write_text(words.markdown(made), wanted.markdown)
     if wanted.html:
         io.write_text(page.page(made), wanted.html)
-    print(json.dumps(made.to_dict(), indent=2, default=str) if wanted.json else words.text(made))
 
 
 __all__ = ["POLICIES", "ReviewError", "Wanted", "command", "first_lines", "reviewed"]

@@ -94,8 +94,9 @@ class Files:
             stages = stages_of(yaml.load(content, yaml.CSafeLoader)) if content else {}
         except yaml.YAMLError:
             stages = {}
-        if not stages:
-            raise ReviewError(f"{self.revision.words} has no readable dvc.lock", "Type `dvc repro` there, and commit.")
+        if not stages or not all(isinstance(stage, dict) for stage in stages.values()):
+            mend = "`git restore dvc.lock`, else `dvc repro`" if self.workspace else "`dvc repro` there, and commit"
+            raise ReviewError(f"{self.revision.words} has no readable dvc.lock", f"Type {mend}.")
         return stages
 
     @cached_property

@@ -48,6 +48,8 @@ def revision(root: Path, word: str) -> Revision:
     """
     if word == WORKSPACE:
         return Revision(WORKSPACE)
+    if not word.strip():
+        raise ReviewError("a revision has no name: it is empty", "Name one, or leave it away for the baseline.")
     there = experiments(root)
     if word in there:
         return Revision(word, there[word])
@@ -67,7 +69,7 @@ def base_of(root: Path) -> Revision:
     """
     head, branch, main = _hash(root, "HEAD"), _branch(root), main_branch(root)
     if head is None:
-        raise ReviewError("the repository has no commit", "Type `dvc repro`, then `git commit`.")
+        raise ReviewError("the repository has no commit", "Type `git init` if need be, `dvc repro`, then `git commit`.")
     if main is None or branch is None or main.rpartition("/")[2] == branch:
         return Revision("HEAD", head)
     found = git(root, "merge-base", main, "HEAD")

@@ -10,10 +10,15 @@ import pandas as pd
 
 from mlworkflow.judging.predicted import class_names, refits_of, scored_of
 from mlworkflow.measures.training import Refits
+from mlworkflow.reviewing.revisions import ReviewError
 
 if TYPE_CHECKING:
     from mlworkflow.measures.metrics import Scored
     from mlworkflow.reviewing.side import Side
+
+
+NEARLY = 1e-6
+BY_ORDER = "paired by their order, as their ids are others but their truth is the same"
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,25 @@ class Pair:
 
 
 def pair(base: Side, candidate: Side) -> Pair | None:
-    """Return both sides on their common test rows; None where they have none, or other classes."""
+    """Return both sides on their common test rows; None where they have none, or other classes.
+
+    Raises:
+        ReviewError: the predictions of a side are damaged.
+    """
+    try:
+        return _pair(base, candidate)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        told = "evaluation/predictions.parquet or refits.parquet of a side is not as evaluate writes it"
+        raise ReviewError(f"{told} ({type(error).__name__}: {error})", "Type `dvc repro -f evaluate` there.") from error
+
+
+def _pair(base: Side, candidate: Side) -> Pair | None:
     ours, theirs = candidate.predictions, base.predictions
     if class_names(ours) != class_names(theirs):
         return None
     here, there = common(theirs["row"].to_numpy(), ours["row"].to_numpy())
-    same_truth = _same_truth(theirs, ours)
-    if not len(here) and same_truth:  # the same rows, prepared in another way
+    by_order = not len(here) and _same_truth(theirs, ours)  # the same rows, prepared in another way
+    if by_order:
         here = there = np.arange(len(ours))
     kept = _equal(theirs, ours, here, there)
     counts = {
@@ -51,10 +68,14 @@ def pair(base: Side, candidate: Side) -> Pair | None:
         "only in the candidate": len(ours) - len(there),
         "with another truth": int((~kept).sum()),
     }
+    if by_order:
+        counts[BY_ORDER] = len(here)
     here, there = here[kept], there[kept]
     if not len(here):
         return None
     task = candidate.problem.task
+    for side in (base, candidate):
+        _demand_sound(side)
     scored = [
         scored_of(table.iloc[places], task, side.inputs)
         for table, places, side in ((theirs, here, base), (ours, there, candidate))
@@ -92,3 +113,13 @@ def _refits(base: Side, candidate: Side, here: np.ndarray, there: np.ndarray) ->
     theirs = refits_of(base.refits, base.predictions, here, base.problem.task, base.inputs)
     ours = refits_of(candidate.refits, candidate.predictions, there, candidate.problem.task, candidate.inputs)
     return Refits(ours, theirs, set(base.refits["parts"]) == set(candidate.refits["parts"]))
+
+
+def _demand_sound(side: Side) -> None:
+    """Demand labels of known classes and finite numbers: what no metric could make sense of is damage."""
+    names, table = class_names(side.predictions), side.predictions
+    if names and not set(table["prediction"]) | set(table["truth"]) <= set(names):
+        raise ValueError("a class that has no probabilities")
+    numbers = table[[f"probability_{name}" for name in names] or ["prediction"]].to_numpy(dtype=float)
+    if not np.isfinite(numbers).all() or (names and (np.abs(numbers.sum(axis=1) - 1) > NEARLY).any()):
+        raise ValueError("numbers that are not finite, or probabilities whose sum is not one")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST = 6
-STALE = "Type `dvc repro` first: a review tells of results, and these are of another state."
+STALE = "Type `mlworkflow compose && dvc repro` first: a review tells of results, and these are of another state."
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,17 @@ def side(files: Files) -> Side:
 
 
 def _changed(files: Files, params: dict[str, Any]) -> list[str]:
-    told = stale.changed_params(params, files.stages) + stale.changed_files(files.root, files.stages)
+    told = stale.not_run(files.root, files.stages) + stale.changed_params(params, files.stages)
+    told += stale.changed_files(files.root, files.stages)
     return [*told[:MOST], f"{len(told) - MOST} more"] if len(told) > MOST else told
 
 
 def _yaml(files: Files, path: Path) -> dict[str, Any]:
     content = files.tracked(path)
-    found = yaml.load(content, yaml.CSafeLoader) if content else None
+    try:
+        found = yaml.load(content, yaml.CSafeLoader) if content else None
+    except yaml.YAMLError:
+        found = None
     if not isinstance(found, dict) or "problem" not in found:
         raise ReviewError(f"{files.revision.words} has no {path} with a problem", "Type `mlworkflow compose` there.")
     return found
@@ -109,5 +113,12 @@ def _json(files: Files, path: Path) -> dict[str, Any]:
     content = files.tracked(path)
     if content is None:
         raise ReviewError(f"{files.revision.words} has no {path}", "Type `dvc repro` there, and commit.")
-    found: dict[str, Any] = json.loads(content)
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        raise ReviewError(
+            f"{path} of {files.revision.words} is no JSON", "Type `dvc repro` there, and commit."
+        ) from error
+    if not isinstance(found, dict):
+        raise ReviewError(f"{path} of {files.revision.words} holds no keys", "Type `dvc repro` there, and commit.")
     return found

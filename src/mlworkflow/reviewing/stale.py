@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from mlworkflow.core import paths
 from mlworkflow.doctoring.hashing import path_md5
 
 
@@ -17,13 +20,19 @@ def changed_params(params: dict[str, Any], stages: dict[str, Any]) -> list[str]:
     return [key for key, value in sorted(ran.items()) if _at(params, key) != value]
 
 
+def not_run(root: Path, stages: dict[str, Any]) -> list[str]:
+    """Return the stages of dvc.yaml that dvc.lock does not know."""
+    told = yaml.safe_load((root / paths.PIPELINE).read_text(encoding="utf-8")) or {}
+    return [f"the stage {name}" for name in told.get("stages") or {} if name not in stages]
+
+
 def changed_files(root: Path, stages: dict[str, Any]) -> list[str]:
     """Return the files and folders of `root` that no longer hold what dvc.lock says a stage read or left in Git."""
     told = {
         item["path"]: item.get("md5")
         for stage in stages.values()
         for item in [*stage.get("deps", []), *stage.get("outs", [])]
-        if item["path"].startswith(("src/", "plugins/", "metrics/"))
+        if item["path"].startswith(("src/", "plugins/", "conf", "metrics/"))
     }
     return [path for path, before in sorted(told.items()) if before and path_md5(root, path) != before]
 

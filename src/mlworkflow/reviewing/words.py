@@ -12,6 +12,7 @@ from mlworkflow.measures.compare import BETTER, UNCLEAR, WORSE
 from mlworkflow.reviewing.causes import Causes
 from mlworkflow.reviewing.compared import NOT_COMPARABLE, Line
 from mlworkflow.reviewing.review import Review
+from mlworkflow.reviewing.rows import BY_ORDER
 
 WIDTH = 80
 GROUPS = [f"{group}.name" for group in ("model", "augment", "search", "compute", "monitor", "problem")]
@@ -74,7 +75,7 @@ def _digits(width: float) -> int:
 def _fixed(value: float | None, digits: int, sign: str = "") -> str:
     if value is None:
         return "-"
-    shown = f"{value:{sign},.{digits}f}"
+    shown = f"{round(value, digits) + 0.0:{sign},.{digits}f}"
     return shown if len(shown) <= 11 else f"{value:{sign}.3g}"
 
 
@@ -97,8 +98,10 @@ def _cut(name: str, most: int) -> str:
 
 
 def _rows(review: Review) -> list[str]:
-    left = {what: count for what, count in review.counts.items() if count and what != "compared"}
+    left = {what: count for what, count in review.counts.items() if count and what not in ("compared", BY_ORDER)}
     told = f"{review.counts['compared']:,} test rows are compared"
+    if BY_ORDER in review.counts:
+        told += f", {BY_ORDER}"
     if left:
         told += "; left out: " + ", ".join(f"{count:,} {what}" for what, count in left.items())
     return ["", f"{told}. A gain above zero is better, whatever the metric's direction."]
@@ -199,7 +202,7 @@ def used(review: Review) -> list[str]:
     uses = review.uses
     assert uses is not None
     if uses.difference is None:
-        return [f"{uses.results} results of these test rows are known here, so nothing was chosen by them before."]
+        return ["No other results of these test rows are known here, so nothing was chosen by them before."]
     told = uses.difference
     return [
         f"{uses.results} different results of these test rows are known here. The best of several looks better than it "
