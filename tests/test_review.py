@@ -99,6 +99,15 @@ def test_in_a_worktree_of_git_the_main_cache_is_used(repository, tmp_path):
     assert review(tmp_path / "beside", "main", "it")["word"] == "better"
 
 
+def test_in_a_worktree_a_cache_that_the_main_one_names_is_used_too(repository, tmp_path):
+    run(repository, 2.5)
+    experiment(repository, "it")
+    (repository / ".dvc/cache").rename(tmp_path / "shared")
+    (repository / ".dvc/config.local").write_text(f"[cache]\n    dir = {tmp_path / 'shared'}\n")
+    git(repository, "worktree", "add", "--quiet", str(tmp_path / "beside"))
+    assert review(tmp_path / "beside", "main", "it")["word"] == "better"
+
+
 def test_an_unknown_name_is_told_with_the_nearest_one(repository):
     run(repository, 2.5)
     experiment(repository, "bold-idea")

@@ -117,15 +117,10 @@ class Files:
     @cached_property
     def caches(self) -> list[Path]:
         """The repository's cache; of a worktree of Git also that of its main one."""
-        told = [self.root / ".dvc" / line for line in self._config("cache.dir") if line]
         common = git(self.root, "rev-parse", "--path-format=absolute", "--git-common-dir").stdout.strip()
         prefix = git(self.root, "rev-parse", "--show-prefix").stdout.strip()
-        return [*told, self.root / ".dvc/cache", Path(common).parent / prefix / ".dvc/cache"]
-
-    def _config(self, key: str) -> list[str]:
-        """Return a key of DVC's configuration, own before shared, without starting DVC, which takes a second."""
-        names = [name for name in (".dvc/config.local", ".dvc/config") if (self.root / name).is_file()]
-        return [git(self.root, "config", "--file", name, key).stdout.strip() for name in names]
+        roots = dict.fromkeys([self.root, Path(common).parent / prefix])
+        return [place for root in roots for place in (*_named_caches(root), root / ".dvc/cache")]
 
     def _fetched(self, path: Path) -> bytes:
         """Return an output from the remote.
@@ -139,7 +134,7 @@ class Files:
             raise ReviewError(
                 f"{path} of the workspace is not what its last run left", "Type `dvc checkout`, or `dvc repro`."
             )
-        if not any(self._config("core.remote")):
+        if not any(_config(self.root, "core.remote")):
             raise ReviewError(lost, "Add --reproduce: it runs that revision again in a worktree of its own.")
         with tempfile.TemporaryDirectory() as there:
             to = Path(there) / path.name
@@ -149,3 +144,13 @@ class Files:
             if to.is_file():
                 return io.read_bytes(to)
         raise ReviewError(lost, "Add --reproduce: it runs that revision again in a worktree of its own.")
+
+
+def _named_caches(root: Path) -> list[Path]:
+    return [root / ".dvc" / line for line in _config(root, "cache.dir") if line]
+
+
+def _config(root: Path, key: str) -> list[str]:
+    """Return a key of DVC's configuration, own before shared, without starting DVC, which takes a second."""
+    names = [name for name in (".dvc/config.local", ".dvc/config") if (root / name).is_file()]
+    return [git(root, "config", "--file", name, key).stdout.strip() for name in names]
