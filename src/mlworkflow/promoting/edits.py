@@ -39,6 +39,7 @@ class _Reader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Return the next node."""
+        # PyYAML's stubs give these two methods of its parser no types
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
             self.get_event()  # type: ignore[no-untyped-call]
@@ -151,7 +152,8 @@ def _entry(node: yaml.Node, key: Any) -> _Entry | yaml.Node | None:
     if isinstance(node, yaml.SequenceNode):
         if not isinstance(key, int):
             raise UnwritableKeyError(str(key))
-        return node.value[key]  # type: ignore[no-any-return]
+        item: yaml.Node = node.value[key]
+        return item
     found = [_Entry(*pair) for pair in node.value if _is(pair[0], key)]
     return found[0] if found else None
 

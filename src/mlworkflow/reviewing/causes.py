@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,8 @@ import pandas as pd
 from mlworkflow.checking.wiring import ENVIRONMENT
 from mlworkflow.core import io, paths
 from mlworkflow.core.processes import git
+from mlworkflow.doctoring.environment import pins
+from mlworkflow.doctoring.reasons import flat
 from mlworkflow.reviewing.revisions import ReviewError
 from mlworkflow.reviewing.rows import common
 from mlworkflow.rows.profile import profile
@@ -23,8 +24,6 @@ from mlworkflow.serving.drift import drift
 
 if TYPE_CHECKING:
     from mlworkflow.reviewing.side import Side
-
-PIN = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -84,19 +83,9 @@ def causes(base: Side, candidate: Side) -> Causes:
         changed(flat(before), flat(after)),
         code(base, candidate),
         data(base, candidate) if _other_rows(base, candidate) else None,
-        changed(pins(base), pins(candidate)),
+        changed(packages(base), packages(candidate)),
         _stages(base, candidate),
     )
-
-
-def flat(params: Any, prefix: str = "") -> dict[str, Any]:
-    """Return nested keys as {"a.b": value}; lists are values."""
-    if not isinstance(params, dict) or not params:
-        return {prefix: params}
-    found: dict[str, Any] = {}
-    for key, value in params.items():
-        found |= flat(value, f"{prefix}.{key}" if prefix else str(key))
-    return found
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -132,10 +121,10 @@ def _under(name: str, deps: list[str]) -> bool:
     return any(name == dep or name.startswith(f"{dep}/") for dep in deps)
 
 
-def pins(side: Side) -> dict[str, str]:
+def packages(side: Side) -> dict[str, str]:
     """Return {package: version} of requirements.lock."""
     content = side.files.tracked(Path(ENVIRONMENT))
-    return dict(PIN.findall(content.decode("utf-8"))) if content else {}
+    return pins(content.decode("utf-8")) if content else {}
 
 
 def _stages(base: Side, candidate: Side) -> list[str]:

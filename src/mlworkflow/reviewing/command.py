@@ -15,10 +15,9 @@ from mlworkflow.measures.compare import BETTER, WORSE
 from mlworkflow.reviewing.compared import NOT_COMPARABLE
 from mlworkflow.reviewing.files import Files
 from mlworkflow.reviewing.review import Review, review
-from mlworkflow.reviewing.revisions import WORKSPACE, ReviewError, Revision, base_of, revision
+from mlworkflow.reviewing.revisions import WORKSPACE, Revision, base_of, revision
 
 tell = partial(print, file=sys.stderr, flush=True)
-POLICIES = ("worse", "not-better", "never")
 
 
 @dataclass(frozen=True)
@@ -97,13 +96,12 @@ def _files(root: Path, revisions: list[Revision], reproduce: bool) -> Iterator[l
 
 
 def _write(made: Review, wanted: Wanted) -> None:
-    from mlworkflow.reviewing import page, words
+    from mlworkflow.reviewing import words
 
     print(json.dumps(made.to_dict(), indent=2, default=str) if wanted.json else words.text(made), flush=True)
     if wanted.markdown:
         io.write_text(words.markdown(made), wanted.markdown)
     if wanted.html:
+        from mlworkflow.reviewing import page  # with its charts, which take time to import
+
         io.write_text(page.page(made), wanted.html)
-
-
-__all__ = ["POLICIES", "ReviewError", "Wanted", "command", "first_lines", "reviewed"]

@@ -83,7 +83,6 @@ class Review:
     causes: Causes
     cost: Cost
     uses: Uses | None
-    classes: list[str] = field(default_factory=list)
     pair: Pair | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,7 +127,6 @@ def review(base: Side, candidate: Side, root: Path) -> Review:
         causes(base, candidate),
         _cost(base, candidate),
         _uses(both, candidate, root, names[0], seed),
-        classes,
         both,
     )
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mlworkflow.core.errors import ProjectError, ended, nearest
 from mlworkflow.core.processes import git
+from mlworkflow.promoting.experiments import experiments as finished
 
 WORKSPACE = "workspace"
 MOST_NAMES = 8
-UNFINISHED = ("celery", "exec", "stash", "apply", "push", "fetch", "baseline")  # DVC's own folders in refs/exps
 
 
 class ReviewError(ProjectError):
@@ -87,10 +87,7 @@ def main_branch(root: Path) -> str | None:
 
 def experiments(root: Path) -> dict[str, str]:
     """Return {name: commit} of DVC's finished experiments; of one name the one that is newest."""
-    told = git(root, "for-each-ref", "--sort=committerdate", "--format=%(refname) %(objectname)", "refs/exps")
-    lines = [line.split() for line in told.stdout.splitlines()]
-    named = [(ref.split("/"), commit) for ref, commit in lines]
-    return {parts[-1]: commit for parts, commit in named if len(parts) > 4 and parts[2] not in UNFINISHED}
+    return {one.name: one.commit for one in reversed(finished(root))}
 
 
 def _hash(root: Path, word: str) -> str | None:

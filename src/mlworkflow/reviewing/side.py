@@ -33,7 +33,6 @@ class Side:
         params: params.yaml.
         problem: its question.
         tested: {metric: value on the test rows}.
-        decision: metrics/decision.json.
         schema: of the features.
         predictions: of the test rows.
         refits: the same of models fitted without parts of the training rows; None where the revision has none.
@@ -43,7 +42,6 @@ class Side:
     params: dict[str, Any]
     problem: Problem
     tested: dict[str, float | None]
-    decision: dict[str, Any]
     schema: Schema
     predictions: pd.DataFrame
     refits: pd.DataFrame | None
@@ -85,7 +83,6 @@ def side(files: Files) -> Side:
         params,
         Problem.model_validate(params["problem"]),
         _json(files, paths.TEST_METRICS),
-        _json(files, paths.DECISION),
         Schema.from_dict(json.loads(files.output(paths.FEATURES))),
         io.table_of(files.output(paths.PREDICTIONS)),
         refits if refits is not None and len(refits) else None,
