@@ -17,11 +17,13 @@ from mlworkflow.core.errors import ProjectError, listed
 
 README = Path("README.md")
 PYPROJECT = Path("pyproject.toml")
+BASE = ("runtime", "serve", "workflow")  # what every clone installs
 EXTRAS = ("dask", "excel", "s3", "sql")
 LOCKS = {
-    Path("requirements.lock"): (),
-    Path("requirements-extras.lock"): EXTRAS,
-    Path("requirements-dev.lock"): ("dev", *EXTRAS),
+    Path("requirements.lock"): BASE,
+    Path("requirements-serve.lock"): BASE[:2],
+    Path("requirements-extras.lock"): (*BASE, *EXTRAS),
+    Path("requirements-dev.lock"): ("dev", *BASE, *EXTRAS),
 }
 STAMP = "# dependencies of pyproject.toml: sha256 "
 BEGIN, END = "<!-- numbers: mlworkflow readme -->", "<!-- end of numbers -->"
@@ -107,7 +109,7 @@ def lock() -> str:
     flags = "--universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header"
     for path, extras in LOCKS.items():
         chosen = [word for extra in extras for word in ("--extra", extra)] + (
-            ["-c", "requirements.lock"] if extras else []
+            ["-c", "requirements.lock"] if extras != BASE else []
         )
         command = [sys.executable, "-m", "uv", "pip", "compile", *flags.split(), "--python-version", "3.11", *chosen]
         done = subprocess.run([*command, str(PYPROJECT)], capture_output=True, text=True, check=False)
