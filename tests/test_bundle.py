@@ -13,14 +13,15 @@ import pytest
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ConfError, DamagedBundleError, TableError, UnreadableError, UnwritableError
 from mlworkflow.core.params import Model, Monitor, Sections
-from mlworkflow.features import build
+from mlworkflow.features import build, demand_own
 from mlworkflow.learning import modelfile
 from mlworkflow.learning.crossval import fit, rows_of
 from mlworkflow.learning.models import inputs, pipeline, probabilities
 from mlworkflow.preparing.prepare import prepare
 from mlworkflow.rows.possible import possible
 from mlworkflow.rows.schema import Column, Schema
-from mlworkflow.serving.bundle import check_features, load
+from mlworkflow.runtime.fields import Field, Fields
+from mlworkflow.serving.bundle import Bundle, load
 from mlworkflow.serving.folder import FILES, HISTORY, MANIFEST, read, replacing_folder
 from mlworkflow.stages import featurize, monitor, package
 from tests.conftest import make_problem
@@ -225,7 +226,7 @@ def test_no_file_beside_those_of_the_bundle_is_left(made):
 def test_the_manifest_names_the_problem_and_the_versions(made):
     manifest, _ = read(paths.BUNDLE)
     assert (manifest["problem"], manifest["task"], manifest["model"]) == ("churn", "binary", "linear")
-    assert {"numpy", "scikit-learn", "skops", "pandas", "xgboost"} == set(manifest["packages"])
+    assert {"numpy", "onnxruntime", "scikit-learn", "skops", "pandas", "xgboost"} == set(manifest["packages"])
     assert load(paths.BUNDLE).other_versions() == []
 
 
@@ -260,7 +261,7 @@ def test_a_changed_bit_of_the_pipeline_is_refused(made):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"{", "is no JSON"), (b"[]", "of format 1"), (b'{"format": 2}', "of format 1"), (b'{"format": 1}', "must have")],
+    [(b"{", "is no JSON"), (b"[]", "of format 2"), (b'{"format": 1}', "of format 2"), (b'{"format": 2}', "must have")],
 )
 def test_a_manifest_that_is_none_is_refused(made, content, words):
     damage(MANIFEST, content)
@@ -279,7 +280,7 @@ def test_no_manifest_and_no_folder_are_told_apart(made):
 @pytest.mark.parametrize("target", ["os.system", "mlworkflow.core.io.write_text", "mlworkflow.features.np.load"])
 def test_a_feature_that_is_other_code_is_neither_packed_nor_loaded(target):
     with pytest.raises(ConfError, match=f"{target} is no class of"):
-        check_features([{"_target_": "mlworkflow.features.Bins", "edges": [{"_target_": target}]}])
+        demand_own([{"_target_": "mlworkflow.features.Bins", "edges": [{"_target_": target}]}])
 
 
 def test_impossible_values_are_missing_as_they_were_in_training(made):
@@ -309,10 +310,11 @@ def test_all_missing_columns_are_named_with_the_nearest(made):
 
 def test_not_one_of_many_missing_columns_is_left_out(made):
     bundle = load(paths.BUNDLE)
-    many = [Column(f"c{number:02}", "number", "input") for number in range(30)]
+    many = [Field(f"c{number:02}", "number") for number in range(30)]
+    schema = replace(bundle.schema, columns=[Column(one.name, "number", "input") for one in many])
     with pytest.raises(TableError) as caught:
-        replace(bundle, schema=replace(bundle.schema, columns=many)).typed(customers())
-    assert all(f"'{column.name}' is missing" in str(caught.value) for column in many)
+        Bundle(replace(bundle.model, fields=Fields(many, schema))).typed(customers())
+    assert all(f"'{one.name}' is missing" in str(caught.value) for one in many)
 
 
 def test_no_rows_give_no_predictions(made):

@@ -1,11 +1,13 @@
 """Columns made row by row, nothing learnt, and columns that look back; training and serving share this code.
 
 A feature is one line of `problem.features`: `{_target_: mlworkflow.features.Ratio, over: a, under: b}`. Its class says
-which kind of column it reads (`kind`). `Lag` and `Rolling` need other rows (`needs_past`): see past.py.
+which kind of column it reads (`kind`), and takes and gives NumPy arrays by name, so that it needs no pandas in use.
+`Lag` and `Rolling` need other rows (`needs_past`): see past.py.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from itertools import pairwise
@@ -14,7 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mlworkflow.core.errors import ConfError, nearest, reason
+from mlworkflow.rows.arrays import Arrays, Columns
 from mlworkflow.rows.past import Lag, Rolling, look_back, looking_back
+from mlworkflow.rows.possible import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,23 +28,46 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bins", "Cycle", "DateParts", "Difference", "Elapsed", "Feature", "Lag", "Log", "Product", "Ratio", "Rolling",
-    "add_features", "build",
+    "add_features", "build", "demand_own", "row_wise",
 ]  # fmt: skip
 
-Feature = Callable[["pd.DataFrame"], "dict[str, pd.Series]"] | Lag | Rolling
+Feature = Callable[[Columns], Columns] | Lag | Rolling
+OWN = re.compile(r"mlworkflow\.features\.[A-Z]\w*")
 SOURCES = ("column", "over", "under", "first", "second", "after")  # arguments that name a column to read
-DAY = 86_400_000_000  # microseconds
-PARTS: dict[str, Callable[[Any], Any]] = {
-    "year": lambda dates: dates.dt.year,
-    "month": lambda dates: dates.dt.month,
-    "day": lambda dates: dates.dt.day,
-    "weekday": lambda dates: dates.dt.day_of_week,
-    "hour": lambda dates: dates.dt.hour,
+MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000  # microseconds
+
+
+def _microseconds(dates: np.ndarray) -> np.ndarray:
+    return dates.astype("datetime64[us]").astype("int64")
+
+
+def _months(dates: np.ndarray) -> np.ndarray:
+    return dates.astype("datetime64[M]").astype("int64")  # since January 1970
+
+
+def _days(dates: np.ndarray) -> np.ndarray:
+    return dates.astype("datetime64[D]").astype("int64")
+
+
+def _day_of_month(dates: np.ndarray) -> np.ndarray:
+    return np.asarray(_days(dates) - _days(dates.astype("datetime64[M]")) + 1)
+
+
+def _weekday(dates: np.ndarray) -> np.ndarray:
+    return np.asarray((_days(dates) + 3) % 7)  # the first day of 1970 was a Thursday
+
+
+PARTS: dict[str, Callable[[np.ndarray], Any]] = {
+    "year": lambda dates: _months(dates) // 12 + 1970,
+    "month": lambda dates: _months(dates) % 12 + 1,
+    "day": _day_of_month,
+    "weekday": _weekday,
+    "hour": lambda dates: _microseconds(dates) % DAY // HOUR,
 }
-CYCLES: dict[str, Callable[[Any], Any]] = {  # how far round, from 0 to 1
-    "month": lambda dates: (dates.dt.month - 1) / 12,
-    "weekday": lambda dates: dates.dt.day_of_week / 7,
-    "hour": lambda dates: (dates.dt.hour * 60 + dates.dt.minute) / 1440,
+CYCLES: dict[str, Callable[[np.ndarray], Any]] = {  # how far round, from 0 to 1
+    "month": lambda dates: _months(dates) % 12 / 12,
+    "weekday": lambda dates: _weekday(dates) / 7,
+    "hour": lambda dates: _microseconds(dates) % DAY // MINUTE / 1440,
 }
 
 
@@ -51,7 +78,7 @@ class _OfDate:
     column: str
     parts: Sequence[str] | None = None
     kind: ClassVar[Kind] = "time"
-    known: ClassVar[Mapping[str, Callable[[Any], Any]]]
+    known: ClassVar[Mapping[str, Callable[[np.ndarray], Any]]]
 
     def __post_init__(self) -> None:
         """Demand a list of parts that there are."""
@@ -61,10 +88,11 @@ class _OfDate:
         if unknown := [str(part) for part in self.parts or () if part not in self.known]:
             raise ValueError(f"parts must be of {known}, but {', '.join(unknown)} is not")
 
-    def values(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+    def values(self, columns: Columns) -> dict[str, np.ndarray]:
         """Return {part: its (n,) float64}, missing where the date is."""
         wanted = self.known if self.parts is None else self.parts
-        return {part: self.known[part](table[self.column]).astype("float64") for part in wanted}
+        dates = np.asarray(columns[self.column])
+        return {part: np.where(np.isnat(dates), np.nan, self.known[part](dates)) for part in wanted}
 
 
 class DateParts(_OfDate):
@@ -72,9 +100,9 @@ class DateParts(_OfDate):
 
     known = PARTS
 
-    def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+    def __call__(self, columns: Columns) -> Columns:
         """Return `column_part` columns."""
-        return {f"{self.column}_{part}": values for part, values in self.values(table).items()}
+        return {f"{self.column}_{part}": values for part, values in self.values(columns).items()}
 
 
 class Cycle(_OfDate):
@@ -82,11 +110,11 @@ class Cycle(_OfDate):
 
     known = CYCLES
 
-    def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+    def __call__(self, columns: Columns) -> Columns:
         """Return `column_part_sin` and `column_part_cos`."""
         return {
             f"{self.column}_{part}_{name}": function(2 * np.pi * share).round(12)  # last bits differ between machines
-            for part, share in self.values(table).items()
+            for part, share in self.values(columns).items()
             for name, function in (("sin", np.sin), ("cos", np.cos))
         }
 
@@ -107,11 +135,11 @@ class Elapsed:
         if self.since is not None:
             np.datetime64(self.since, "us")
 
-    def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+    def __call__(self, columns: Columns) -> Columns:
         """Return the days as a decimal number, missing where a date is; below zero where the beginning is later."""
-        start: Any = np.datetime64(str(self.since), "us") if self.after is None else table[self.after]
-        days = (table[self.column] - start).astype("timedelta64[us]")
-        microseconds = days.astype("int64").where(days.notna())
+        start = np.datetime64(str(self.since), "us") if self.after is None else columns[self.after]
+        days = (columns[self.column] - start).astype("timedelta64[us]")
+        microseconds = np.where(np.isnat(days), np.nan, days.astype("int64"))
         return {f"days from {self.after or self.since} to {self.column}": microseconds / DAY}
 
 
@@ -123,10 +151,10 @@ class Ratio:
     under: str
     kind: ClassVar[Kind] = "number"
 
-    def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+    def __call__(self, columns: Columns) -> Columns:
         """Return the ratio."""
-        under = table[self.under]
-        return {f"{self.over} / {self.under}": table[self.over] / under.where(under != 0)}
+        under = columns[self.under]
+        return {f"{self.over} / {self.under}": columns[self.over] / np.where(under == 0, np.nan, under)}
 
 
 @dataclass(frozen=True)
@@ -137,9 +165,9 @@ class Product:
     second: str
     kind: ClassVar[Kind] = "number"
 
-    def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+    def __call__(self, columns: Columns) -> Columns:
         """Return the product."""
-        return {f"{self.first} * {self.second}": table[self.first] * table[self.second]}
+        return {f"{self.first} * {self.second}": columns[self.first] * columns[self.second]}
 
 
 @dataclass(frozen=True)
@@ -150,9 +178,9 @@ class Difference:
     second: str
     kind: ClassVar[Kind] = "number"
 
-    def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+    def __call__(self, columns: Columns) -> Columns:
         """Return the difference."""
-        return {f"{self.first} - {self.second}": table[self.first] - table[self.second]}
+        return {f"{self.first} - {self.second}": columns[self.first] - columns[self.second]}
 
 
 @dataclass(frozen=True)
@@ -162,10 +190,10 @@ class Log:
     column: str
     kind: ClassVar[Kind] = "number"
 
-    def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+    def __call__(self, columns: Columns) -> Columns:
         """Return the logarithm."""
-        values = table[self.column]
-        return {f"log {self.column}": np.log1p(values.where(values > -1))}
+        values = columns[self.column]
+        return {f"log {self.column}": np.log1p(np.where(values > -1, values, np.nan))}
 
 
 @dataclass(frozen=True)
@@ -184,11 +212,11 @@ class Bins:
         if any(first >= second for first, second in pairwise(self.edges)):
             raise ValueError(f"edges must rise, but are {list(self.edges)!r}")
 
-    def __call__(self, table: pd.DataFrame) -> dict[str, pd.Series]:
+    def __call__(self, columns: Columns) -> Columns:
         """Return the bin numbers, missing where the value is."""
-        values = table[self.column]
-        numbers = np.searchsorted(np.asarray(self.edges, dtype=float), values.to_numpy(), side="right")
-        return {f"bin of {self.column}": values.where(values.isna(), numbers.astype("float64"))}
+        values = columns[self.column]
+        numbers = np.searchsorted(np.asarray(self.edges, dtype=float), values, side="right")
+        return {f"bin of {self.column}": np.where(np.isnan(values), np.nan, numbers)}
 
 
 def is_list(value: object) -> bool:
@@ -224,6 +252,30 @@ def config_mistakes(config: Mapping[str, Any]) -> list[str]:
     return []
 
 
+def demand_own(config: Sequence[Mapping[str, Any]]) -> None:
+    """Demand that every feature of a bundle is a class of this module: loading one builds nothing else.
+
+    Raises:
+        ConfError: a feature names other code, which a bundle may not bring along.
+    """
+    found = [
+        f"problem.features: {target} is no class of mlworkflow.features"
+        for target in _targets(list(config))
+        if not OWN.fullmatch(target)
+    ]
+    if found:
+        raise ConfError(found, "Put the feature into src/mlworkflow/features.py, so that serving can use it.")
+
+
+def _targets(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        own = [str(value["_target_"])] if "_target_" in value else []
+        return own + [target for item in value.values() for target in _targets(item)]
+    if isinstance(value, list | tuple):
+        return [target for item in value for target in _targets(item)]
+    return []
+
+
 def build(config: Sequence[dict[str, Any]], schema: Schema) -> list[Feature]:
     """Return the features of the problem, and parts and cycles of each date among the inputs and of the time column.
 
@@ -233,15 +285,12 @@ def build(config: Sequence[dict[str, Any]], schema: Schema) -> list[Feature]:
         ConfError: a feature cannot be built, or names a column that the table lacks, of another kind than it reads, or
             that a model may not see.
     """
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
-
     built: list[Any] = []
     found: list[str] = []
     for line in config:
         try:
-            built.append(instantiate(line))
-        except InstantiationException as error:
+            built.append(_made(line))
+        except (TypeError, ValueError) as error:
             found.append(f"problem.features: {reason(error)}")
             continue
         found += [f"problem.features: {wrong}" for wrong in _wrong_columns(built[-1], line, schema)]
@@ -254,6 +303,14 @@ def build(config: Sequence[dict[str, Any]], schema: Schema) -> list[Feature]:
         if column.kind == "time" and column.role in ("input", "time") and column.treatment != "drop"
     ]
     return [made for name in dates if name not in told for made in _of_date(name, schema)] + built
+
+
+def _made(line: Mapping[str, Any]) -> Any:
+    """Return the feature of a line; its class is one of this module, as the configuration's own check demands."""
+    name = str(line["_target_"]).rpartition(".")[2]
+    if name not in globals():
+        raise ValueError(f"there is no {line['_target_']}{nearest(name, __all__)}")
+    return globals()[name](**{key: value for key, value in line.items() if key != "_target_"})
 
 
 def _of_date(name: str, schema: Schema) -> list[Feature]:
@@ -306,13 +363,23 @@ def add_features(
     Raises:
         ConfError: a feature has the name of a column.
     """
-    made: dict[str, pd.Series] = {}
-    for feature in features:
-        if not isinstance(feature, Lag | Rolling):
-            made |= feature(table)
+    made: dict[str, Any] = dict(row_wise(Arrays(table), features))
     if looking_back(features):
         made |= {str(name): values for name, values in look_back(table, features, time, past).items()}
     if twice := sorted(set(made) & set(table.columns)):
         found = [f"problem.features: {name!r} is the name of a column already" for name in twice]
         raise ConfError(found, "Leave the feature out, or rename the column in the source.")
     return table.assign(**made)
+
+
+def row_wise(columns: Columns, features: Sequence[Feature]) -> dict[str, np.ndarray]:
+    """Return the (n,) float64 of every feature that needs no other row; what is beyond LARGEST is missing.
+
+    columns: (n,) float64 numbers, datetime64[us] dates, objects with None for words, by name.
+    """
+    made: dict[str, np.ndarray] = {}
+    with np.errstate(all="ignore"):  # a product may be too large: it is missing then
+        for feature in features:
+            if not isinstance(feature, Lag | Rolling):
+                made |= feature(columns)
+        return {name: np.where(np.abs(values) > LARGEST, np.nan, values) for name, values in made.items()}

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlworkflow.core.errors import ConfError, TableError, nearest, reason
 from mlworkflow.core.params import Augment, Model, Wants, family
+from mlworkflow.rows.arrays import Arrays, Columns
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -197,11 +198,16 @@ def _words(wants: Wants) -> Any:
 
 def inputs(table: Any, schema: Schema) -> Any:
     """Return the (n, inputs) table that a pipeline takes: numbers as float64, words as objects, None where missing."""
-    seen = _seen(schema)
-    chosen = table[[column.name for column in seen]]
-    words = [column.name for column in seen if column.kind != "number"]
-    objects = {name: chosen[name].astype("object").where(chosen[name].notna(), None) for name in words}
-    return chosen.assign(**objects)
+    return frame(Arrays(table), schema).set_axis(table.index)
+
+
+def frame(columns: Columns, schema: Schema) -> Any:
+    """Return what `inputs` does, of columns by name."""
+    import pandas as pd
+
+    seen = {column.name: columns[column.name] for column in _seen(schema)}
+    made = {name: pd.Series(values, dtype=values.dtype, copy=False) for name, values in seen.items()}
+    return pd.DataFrame(made, copy=False)
 
 
 def probabilities(fitted: Any, table: Any) -> np.ndarray:

@@ -17,14 +17,16 @@ Ranges = Mapping[str, Sequence[float | int | None]]  # column -> (low, high), ei
 def possible(rows: pd.DataFrame, ranges: Ranges) -> pd.DataFrame:
     """Return the typed rows with impossible numbers made missing: shared by prepare and serving."""
     numbers = [str(name) for name in rows.select_dtypes("number")]
-    bad = {name: impossible(rows[name], ranges.get(name, (None, None))) for name in numbers}
+    bad = {name: impossible(rows[name].to_numpy(), ranges.get(name, (None, None))) for name in numbers}
     return rows.assign(**{name: rows[name].mask(found) for name, found in bad.items() if found.any()})
 
 
-def impossible(values: pd.Series, limits: Sequence[float | None]) -> pd.Series:
+def impossible(values: np.ndarray, limits: Sequence[float | None]) -> np.ndarray:
     """Return an (n,) bool: True for numbers outside (low, high), None is no limit, and beyond LARGEST."""
     low, high = limits
-    bad: pd.Series = values.abs() > LARGEST
-    bad |= values < low if low is not None else False
-    bad |= values > high if high is not None else False
+    bad = np.asarray(np.abs(values) > LARGEST)
+    if low is not None:
+        bad |= values < low
+    if high is not None:
+        bad |= values > high
     return bad

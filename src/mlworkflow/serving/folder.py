@@ -1,6 +1,7 @@
 """The folder of a bundle: written whole or not at all, read only when every file is the one that its manifest names.
 
 - pipeline.skops: the fitted pipeline
+- model.onnx: the same pipeline for onnxruntime, where it could be converted and was proven equal
 - schema.json: what a raw row must have
 - features.json: the row-wise features, the ranges of possible values, the columns that the pipeline takes
 - threshold.json: how probabilities become a class
@@ -24,16 +25,19 @@ from typing import Any
 from mlworkflow.core import io
 from mlworkflow.core.errors import DamagedBundleError, UnreadableError, UnwritableError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 HISTORY = "history.parquet"
-FILES = ("pipeline.skops", "schema.json", "features.json", "threshold.json", "profile.json", HISTORY, "card.md")
+PIPELINE = "pipeline.skops"
+ONNX = "model.onnx"  # the one file that may be absent; the manifest's `onnx` says why
+FILES = (PIPELINE, "schema.json", "features.json", "threshold.json", "profile.json", HISTORY, "card.md")
 PACKAGES = {
     "numpy": ("numpy",),
     "pandas": ("pandas",),
     "scikit-learn": ("scikit-learn",),
     "skops": ("skops",),
     "xgboost": ("xgboost-cpu", "xgboost"),
+    "onnxruntime": ("onnxruntime",),
 }
 
 
@@ -57,11 +61,11 @@ def write(folder: Path, files: Mapping[str, bytes], about: Mapping[str, Any]) ->
     Raises:
         UnwritableError: the disk is full, the folder is read-only; what was there is as it was.
     """
-    hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in FILES}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = {"format": FORMAT, "files": hashes, **about, "packages": versions()}
     with replacing_folder(folder) as beside:
-        for name in FILES:
-            io.write_bytes(files[name], beside / name)
+        for name, content in files.items():
+            io.write_bytes(content, beside / name)
         io.write_json(manifest, beside / MANIFEST)
 
 
@@ -120,7 +124,7 @@ def _manifest(content: bytes | None) -> dict[str, Any]:
         raise DamagedBundleError([f"{MANIFEST} is no JSON ({error})"]) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise DamagedBundleError([f"{MANIFEST} must be of format {FORMAT}"])
-    keys = {"files": dict, "problem": str, "task": str, "model": str, "packages": dict}
+    keys = {"files": dict, "problem": str, "task": str, "model": str, "packages": dict, "onnx": dict}
     wrong = [f"{MANIFEST} must have {key!r}" for key, kind in keys.items() if not isinstance(manifest.get(key), kind)]
     if wrong:
         raise DamagedBundleError(wrong)

@@ -118,7 +118,7 @@ def main(sections: Sections) -> None:
     import pandas as pd
 
     settings, new = sections.monitor, files(paths.PRODUCTION)
-    bundle = load(paths.BUNDLE, pipeline=bool(new))
+    bundle = load(paths.BUNDLE, backend="auto" if new else "none")
     batches, rows = read_batches(new, paths.PRODUCTION, bundle)
     found, count = pd.DataFrame(columns=COLUMNS), 0
     if rows is not None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from mlworkflow.core import io, paths
 from mlworkflow.core.params import Augment, Model, Sections, family
 from mlworkflow.core.problem import Problem
-from mlworkflow.features import build
+from mlworkflow.features import build, demand_own
 from mlworkflow.measures.metrics import METRICS
 from mlworkflow.rows import past
 from mlworkflow.rows.profile import profile
 from mlworkflow.rows.schema import Schema
-from mlworkflow.serving.bundle import check_features, watched
+from mlworkflow.serving.bundle import watched
 from mlworkflow.serving.folder import HISTORY, versions, write
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def main(sections: Sections) -> None:
     problem, model = sections.problem, sections.model
     schema, wide = (Schema.from_dict(io.read_json(path)) for path in (paths.SCHEMA, paths.FEATURES))
     features = [feature.config() for feature in problem.features]
-    check_features(features)
+    demand_own(features)
     rows = io.read_table(paths.TRAIN, columns=[column.name for column in schema.inputs if column.kind != "time"])
     found = {name: io.read_json(path) for name, path in FOUND.items()}
     files = {
@@ -48,7 +48,11 @@ def main(sections: Sections) -> None:
         HISTORY: io.parquet(kept(build(features, schema), schema)),
         "card.md": card(problem, model, sections.augment, schema, sections.seed, found).encode(),
     }
-    write(paths.BUNDLE, files, {"problem": problem.name, "task": problem.task, "model": model.name})
+    write(
+        paths.BUNDLE,
+        files,
+        {"problem": problem.name, "task": problem.task, "model": model.name, "onnx": {"left_out": "not tried"}},
+    )
 
 
 def kept(features: list[Any], schema: Schema) -> pd.DataFrame:

@@ -1,0 +1,37 @@
+"""The ONNX file of a bundle, run by onnxruntime."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnxruntime
+
+if TYPE_CHECKING:
+    from mlworkflow.rows.arrays import Columns
+    from mlworkflow.rows.schema import Schema
+
+QUIET = 3  # of onnxruntime's own words, errors alone
+
+
+class Session:
+    """Wide columns -> (n, K) probabilities, or (n,) values or clusters, on one thread."""
+
+    def __init__(self, content: bytes, wide: Schema) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1  # workers are processes; sums stay in one order
+        options.log_severity_level = QUIET
+        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self._words = {one.name: one.type == "tensor(string)" for one in self._session.get_inputs()}
+        self._output = [self._session.get_outputs()[-1].name]
+
+    def __call__(self, columns: Columns) -> np.ndarray:
+        """Return what the model says; a missing word is the empty string, a missing number NaN."""
+        feed = {name: _fed(columns[name], is_word) for name, is_word in self._words.items()}
+        return np.asarray(self._session.run(self._output, feed)[0])
+
+
+def _fed(values: np.ndarray, is_word: bool) -> np.ndarray:
+    if not is_word:
+        return values.reshape(-1, 1)
+    return np.array([["" if word is None else word] for word in values.tolist()], dtype="object")
