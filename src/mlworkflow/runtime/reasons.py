@@ -1,8 +1,8 @@
 """Why a row is predicted as it is: what each of its values contributes, against the usual row of training.
 
-A contribution is the mean of what a value changes when it is put into the usual row, and when it is taken out of its own
-row. It is the Shapley value of games of pairs (Shapley 1953; Grabisch and Roubens 1999 for the interaction), so exact for
-models of main effects and interactions of two, and needs 2 p + 2 predictions for p values.
+A contribution is the mean of what a value changes when it is put into the usual row, and when it is taken out of its
+own row: the Shapley value (Shapley 1953) of a model of main effects and interactions of two, which needs 2 p + 2
+predictions for p values. What a value changes through features that look back at earlier rows is not told.
 """
 
 from __future__ import annotations
@@ -55,40 +55,43 @@ def reasons(model: Model, columns: Columns, most: int = 5) -> list[list[Reason]]
 def _of(model: Model, columns: Columns, names: Sequence[str], most: int) -> list[list[Reason]]:
     usual = _usual_row(model, columns)
     effects = _effects(model, columns, usual, names)
-    order = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :most]
-    shown = {name: (_plain(columns[name]), _plain(usual[name])[0]) for name in names}
-    return [
-        [
-            Reason(names[place], shown[names[place]][0][row], shown[names[place]][1], float(effects[row, place]))
-            for place in line
-        ]
-        for row, line in enumerate(order.tolist())
-    ]
+    order = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :most].tolist()
+    own, common = ({name: _plain(part[name]) for name in names} for part in (columns, usual))
+
+    def reason(row: int, place: int) -> Reason:
+        name = names[place]
+        return Reason(name, own[name][row], common[name][row], float(effects[row, place]))
+
+    return [[reason(row, place) for place in line] for row, line in enumerate(order)]
 
 
 def _usual_row(model: Model, columns: Columns) -> Columns:
-    """Return the (1,) columns of the usual row; of dates the row's own are kept, as there is no usual one."""
+    """Return (n,) columns of the usual row; of dates the row's own are kept, as there is no usual one."""
     told = model.fields.typed({one.name: [one.usual] for one in model.fields.all})
-    return {name: told[name] for name in columns}
+    return {
+        name: values if values.dtype.kind == "M" else np.repeat(told[name], len(values))
+        for name, values in columns.items()
+    }
 
 
 def _effects(model: Model, columns: Columns, usual: Columns, names: Sequence[str]) -> np.ndarray:
-    """Return the (n, p) contributions."""
+    """Return the (n, p) contributions: one prediction of 2 p + 2 blocks of rows.
+
+    The blocks: the rows, the usual rows; for each name the usual rows with its own value, the rows without it.
+    """
     count = len(next(iter(columns.values())))
-    base = {name: _repeated(usual[name], count, columns[name]) for name in columns}
-    said = model.compute(model.wider(columns))
-    codes = said.argmax(axis=1) if said.ndim == 2 else None
-    whole, nothing = _scale(said, codes), _scale(model.compute(model.wider(base)), codes)
-    found = np.empty((count, len(names)))
+    one = np.eye(len(names), dtype=bool)
+    own = np.vstack([np.full(len(names), True), np.full(len(names), False), one, ~one])  # (blocks, p)
+    blocks = len(own)
+    mixed = {name: np.tile(values, blocks) for name, values in columns.items()}
     for place, name in enumerate(names):
-        alone = _scale(model.compute(model.wider({**base, name: columns[name]})), codes)
-        without = _scale(model.compute(model.wider({**columns, name: base[name]})), codes)
-        found[:, place] = ((alone - nothing) + (whole - without)) / 2
-    return found
-
-
-def _repeated(usual: np.ndarray, count: int, own: np.ndarray) -> np.ndarray:
-    return own if own.dtype.kind == "M" else np.repeat(usual, count)
+        mixed[name] = np.where(own[:, place, None], columns[name], usual[name]).ravel()
+    back = model.back(model.possible(columns))
+    said = model.compute(model.wider(mixed, {name: np.tile(values, blocks) for name, values in back.items()}))
+    codes = np.tile(said[:count].argmax(axis=1), blocks) if said.ndim == 2 else None
+    whole, nothing, *others = _scale(said, codes).reshape(blocks, count)
+    put_in, taken_out = np.array(others[: len(names)]), np.array(others[len(names) :])
+    return np.asarray(((put_in - nothing) + (whole - taken_out)) / 2).T
 
 
 def _scale(said: np.ndarray, codes: np.ndarray | None) -> np.ndarray:
