@@ -73,9 +73,7 @@ def test_onnxruntime_alone_takes_the_file_by_the_names_in_the_manifest(folder, m
     feed = {}
     for one in manifest["onnx"]["inputs"]:
         values = wide[one["name"]]
-        feed[one["name"]] = np.array(
-            [[value or ""] if one["type"] == "string" else [value] for value in values], values.dtype
-        )
+        feed[one["name"]] = np.array([[value or ("" if one["type"] == "string" else value)] for value in values])
     said = session.run([manifest["onnx"]["output"]], feed)[0]
     assert said[0, 1] == model.predict([ROW])[0]["probabilities"]["yes"]
     card = (folder / "card.md").read_text(encoding="utf-8")
