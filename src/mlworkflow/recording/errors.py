@@ -33,6 +33,16 @@ class LogUnreadableError(ProjectError):
         super().__init__(f"the prediction log {path} must be readable, but it is not: {cause}. Allow reading it.")
 
 
+class NoPredictionsError(ProjectError):
+    """The log holds no prediction."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"{folder} must hold predictions, but it holds none. "
+            "Start `mlworkflow serve`, and ask it; or name the log's folder with --folder."
+        )
+
+
 class LogVersionError(ProjectError):
     """The log's tables are of another version of mlworkflow, or no log at all."""
 

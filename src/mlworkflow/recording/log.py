@@ -146,9 +146,9 @@ class Log:
         """How the log fares now."""
         with self._lock:
             waiting = self._waiting
-            oldest = self._rows_since or (waiting.since if waiting.records else time.monotonic())
             queued = len(waiting.records) + len(self._rows)
-            return State(queued, time.monotonic() - oldest, self._lost, self._removed, self._error)
+            lag = time.monotonic() - (self._rows_since or waiting.since) if queued else 0.0
+            return State(queued, lag, self._lost, self._removed, self._error)
 
     def close(self) -> None:
         """Write what waits, and end; what could not be written is told on stderr."""
@@ -210,7 +210,7 @@ class Log:
         rows = []
         for number, record in enumerate(records):
             rows.append(row_of(record))
-            if number % 64 == 63:
+            if number % 16 == 15:
                 time.sleep(1e-5)
         return rows
 
@@ -242,7 +242,8 @@ class Log:
 
     def _failed(self, taken: _Waiting, error: Exception) -> None:
         """Keep the newest for the next try; with `sync` nothing, since who waits is told that it failed."""
-        cause = LogUnwritableError(self._file.path, first_line(error))
+        known = isinstance(error, LogUnwritableError)
+        cause = error if known else LogUnwritableError(self._file.path, first_line(error))
         with self._lock:
             self._error = first_line(error)
             if self.sync:

@@ -28,7 +28,7 @@ def open_log(folder: Path) -> sqlite3.Connection:
     path = folder / FILE
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone(folder):
+        with alone(folder / ".opening"):  # no two move a file aside
             try:
                 return _opened(path)
             except sqlite3.DatabaseError as error:
@@ -46,9 +46,9 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time open the log, so that no two move a file aside."""
-    with (folder / ".opening").open("w") as lock:
+def alone(path: Path) -> Iterator[None]:
+    """Let one process at a time pass, by the lock of an empty file; the lock of a killed one is gone."""
+    with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

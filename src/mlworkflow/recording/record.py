@@ -43,9 +43,9 @@ def new_id() -> str:
     return f"{number[:8]}-{number[8:12]}-{number[12:16]}-{number[16:20]}-{number[20:]}"
 
 
-def time_of(id: str) -> float | None:
+def time_of(id: object) -> float | None:
     """Return when an id was made, in seconds since 1970; None for what is no id."""
-    return int(id[:8] + id[9:13], 16) / 1000 if _ID.fullmatch(id) else None
+    return int(id[:8] + id[9:13], 16) / 1000 if isinstance(id, str) and _ID.fullmatch(id) else None
 
 
 def row_of(record: Record) -> Row:
