@@ -206,11 +206,10 @@ def run(arguments: argparse.Namespace) -> int:
         bundle = here / arguments.bundle if arguments.bundle else paths.BUNDLE
         print(predict(here / arguments.rows, here / arguments.output, bundle))
     elif name == "log":
-        from mlworkflow.core import paths
         from mlworkflow.recording.show import show
 
-        folder = here / arguments.folder if arguments.folder else paths.PREDICTION_LOG
-        print(show(folder, arguments.last, as_json=arguments.json))
+        where = {"folder": here / arguments.folder} if arguments.folder else {}
+        print(show(last=arguments.last, as_json=arguments.json, **where))
     elif name == "new":
         _new(arguments, here)
     elif name == "check" and arguments.problem and arguments.file is None:

@@ -20,7 +20,6 @@ TRAIN = Path("data/features/train.parquet")
 TEST = Path("data/features/test.parquet")
 FEATURES = Path("data/features/schema.json")
 PRODUCTION = Path("data/production")
-PREDICTION_LOG = Path("data/predictions")  # what a server answered: untracked
 
 BASELINES = Path("models/baselines.skops")
 MODEL = Path("models/model.skops")

@@ -7,14 +7,14 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from mlworkflow.core.paths import PREDICTION_LOG
 from mlworkflow.recording.errors import NoPredictionsError
 from mlworkflow.recording.reading import Logged, newest, read
+from mlworkflow.recording.tables import FOLDER
 
 WIDTH = 80
 
 
-def show(folder: Path = PREDICTION_LOG, last: int = 10, *, as_json: bool = False) -> str:
+def show(folder: Path = FOLDER, last: int = 10, *, as_json: bool = False) -> str:
     """Return the newest predictions and their outcomes, oldest first: some lines each, or a line of JSON.
 
     Raises:
@@ -28,7 +28,7 @@ def show(folder: Path = PREDICTION_LOG, last: int = 10, *, as_json: bool = False
 
 
 def _lines(one: Logged) -> str:
-    """Return a prediction in words: when, which id, who answered; what was asked; what was answered; what came of it."""
+    """Return a prediction in words: when, its id, who answered; what was asked, was answered, came of it."""
     record = one.record
     when = datetime.fromtimestamp(record.time).strftime("%Y-%m-%d %H:%M:%S")
     lines = [

@@ -10,6 +10,7 @@ from pathlib import Path
 from mlworkflow.recording.errors import LogVersionError
 from mlworkflow.recording.record import Row
 
+FOLDER = Path("data/predictions")  # what a server answered: untracked
 FILE = "log.sqlite"
 SCHEMA = 1
 
