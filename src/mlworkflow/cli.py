@@ -60,6 +60,10 @@ def parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, required=True, metavar="OUT", help="a CSV or Parquet file to write"
     )
     predict.add_argument("--bundle", type=Path, help="another bundle than models/bundle")
+    log = command("log", "print the newest predictions that the server recorded")
+    log.add_argument("--last", type=int, default=10, metavar="N", help="how many; 10 by default")
+    log.add_argument("--json", action="store_true", help="print a line of JSON each")
+    log.add_argument("--folder", type=Path, help="another log than data/predictions")
     verify = command("verify", "run everything again from nothing and compare it bit for bit")
     verify.add_argument("revision", nargs="?", default="HEAD", metavar="REV")
     verify.add_argument(
@@ -201,6 +205,11 @@ def run(arguments: argparse.Namespace) -> int:
 
         bundle = here / arguments.bundle if arguments.bundle else paths.BUNDLE
         print(predict(here / arguments.rows, here / arguments.output, bundle))
+    elif name == "log":
+        from mlworkflow.recording.show import show
+
+        where = {"folder": here / arguments.folder} if arguments.folder else {}
+        print(show(last=arguments.last, as_json=arguments.json, **where))
     elif name == "new":
         _new(arguments, here)
     elif name == "check" and arguments.problem and arguments.file is None:

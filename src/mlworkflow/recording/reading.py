@@ -1,0 +1,159 @@
+"""Reads the log while it is written: a few rows at a time, so that no reader stands in a writer's way.
+
+Each prediction and each outcome has a number, `seq`, that only grows: rows become visible in its order, whichever
+process wrote them. Who keeps the last number read and goes on after it reads nothing twice and misses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlworkflow.recording.errors import LogDamagedError, LogUnreadableError
+from mlworkflow.recording.opening import PATIENCE, is_damage
+from mlworkflow.recording.record import Record
+from mlworkflow.recording.tables import FILE, TABLES, demand_schema
+
+CHUNK = 1_000  # rows at a time
+
+_COLUMNS = "id, time, version, role, key, inputs, output, latency_ms"
+_PREDICTIONS = f"SELECT seq, {_COLUMNS} FROM predictions WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT {CHUNK}"
+_OUTCOMES = f"SELECT seq, id, outcome, time FROM outcomes WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT {CHUNK}"
+_THEIR_OUTCOMES = """SELECT seq, id, outcome, time FROM outcomes
+WHERE id IN (SELECT id FROM predictions WHERE predictions.seq BETWEEN ? AND ?) ORDER BY seq"""
+_THEIR_PREDICTIONS = f"""SELECT seq, {_COLUMNS} FROM predictions
+WHERE id IN (SELECT id FROM outcomes WHERE outcomes.seq BETWEEN ? AND ?) ORDER BY seq"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a prediction, as somebody told it at some time."""
+
+    seq: int
+    id: str
+    outcome: Any
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A record of the log, and each outcome told of it so far, in the order of their coming."""
+
+    seq: int
+    record: Record
+    outcomes: tuple[Outcome, ...] = ()
+
+
+def read(folder: Path, after: int = 0, until: int | None = None) -> Iterator[Logged]:
+    """Yield the predictions numbered above `after` up to `until` (by default the newest now), with their outcomes.
+
+    A folder without a log yields nothing.
+
+    Raises:
+        LogUnreadableError, LogVersionError: it cannot be opened.
+        LogDamagedError: it is damaged further on; what was yielded is good.
+    """
+    with _reading(folder) as connection:
+        for rows in _chunks(connection, "predictions", _PREDICTIONS, after, until):
+            known: dict[str, list[Outcome]] = {}
+            for row in connection.execute(_THEIR_OUTCOMES, (rows[0][0], rows[-1][0])):
+                known.setdefault(row[1], []).append(_outcome(row))
+            for row in rows:
+                yield Logged(row[0], _record(row), tuple(known.get(row[1], ())))
+
+
+def read_outcomes(
+    folder: Path, after: int = 0, until: int | None = None
+) -> Iterator[tuple[Outcome, tuple[Record, ...]]]:
+    """Yield the outcomes numbered above `after` up to `until`, each with its prediction, and that of a shadow.
+
+    No record: the id is unknown, or its prediction was removed. Raises what `read` does.
+    """
+    with _reading(folder) as connection:
+        for rows in _chunks(connection, "outcomes", _OUTCOMES, after, until):
+            known: dict[str, list[Record]] = {}
+            for row in connection.execute(_THEIR_PREDICTIONS, (rows[0][0], rows[-1][0])):
+                known.setdefault(row[1], []).append(_record(row))
+            for row in rows:
+                yield _outcome(row), tuple(known.get(row[1], ()))
+
+
+def read_counts(folder: Path, since: float = 0.0) -> list[tuple[float, str, int]]:
+    """Return what was counted since a time: the minute's beginning in seconds since 1970, the kind, the number."""
+    with _reading(folder) as connection:
+        rows = connection.execute("SELECT * FROM counts WHERE minute >= ? ORDER BY minute, kind", (since // 60,))
+        return [(60.0 * minute, kind, number) for minute, kind, number in rows]
+
+
+def newest(folder: Path) -> int:
+    """Return the number of the newest prediction, 0 where there is none."""
+    with _reading(folder) as connection:
+        return _newest(connection, "predictions")
+
+
+def _chunks(
+    connection: sqlite3.Connection, table: str, query: str, after: int, until: int | None
+) -> Iterator[list[Any]]:
+    """Yield the rows of a table, some at a time; between two no lock is held."""
+    end = _newest(connection, table) if until is None else until
+    while rows := connection.execute(query, (after, end)).fetchall():
+        yield rows
+        after = rows[-1][0]
+
+
+def _newest(connection: sqlite3.Connection, table: str) -> int:
+    (number,) = connection.execute(f"SELECT max(seq) FROM {table}").fetchone()
+    return number or 0
+
+
+def _record(row: Any) -> Record:
+    """Return the record of a row of _PREDICTIONS."""
+    _, id, when, version, role, key, inputs, output, latency = row
+    return Record(id, when, version, role, key, json.loads(inputs), json.loads(output), latency)
+
+
+def _outcome(row: Any) -> Outcome:
+    """Return the outcome of a row of _OUTCOMES."""
+    return Outcome(row[0], row[1], json.loads(row[2]), row[3])
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Yield the log opened to read, an empty one where there is none; tell damage in the project's words."""
+    path = folder / FILE
+    try:
+        with closing(_connected(path)) as connection:
+            demand_schema(connection, path)
+            yield connection
+    except (ValueError, sqlite3.Error) as error:
+        if isinstance(error, sqlite3.Error) and not is_damage(error):
+            raise LogUnreadableError(path, error) from error
+        raise LogDamagedError(path, error) from error
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """Return a connection that only reads; where its journal can neither be found nor made, it reads without."""
+    if not path.exists():
+        connection = sqlite3.connect(":memory:")
+        connection.executescript(TABLES)
+        return connection
+    try:
+        return _looked_at(path, "mode=ro")
+    except sqlite3.OperationalError:
+        return _looked_at(path, "mode=ro&immutable=1")
+
+
+def _looked_at(path: Path, options: str) -> sqlite3.Connection:
+    """Return a connection that has read the file once. Raises sqlite3.Error."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=PATIENCE)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
