@@ -1,4 +1,4 @@
-"""The bundle of a released version as a folder: from DVC's cache, or fetched from its remote; checked before it is used.
+"""The bundle of a released version as a folder: from DVC's cache, or from its remote; checked before it is used.
 
 It lies in .mlworkflow/bundles/ by the MD5 that dvc.lock has of it, so that two versions with one bundle share a folder.
 """

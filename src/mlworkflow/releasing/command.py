@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,19 @@ from mlworkflow.core.processes import DVC, git, shown, without
 from mlworkflow.releasing import ready, tags
 from mlworkflow.releasing.bundles import fetch, recorded
 from mlworkflow.releasing.ready import Reason
-from mlworkflow.releasing.tags import BACK, BECAUSE, RefusedError, Release, ReleaseError
+from mlworkflow.releasing.tags import BACK, BECAUSE, Release, ReleaseError
 from mlworkflow.reviewing.files import Files
 from mlworkflow.reviewing.revisions import Revision
 
 tell = partial(print, flush=True)
 FIRST, BUMP, NO_STAGE = "v1.0.0", "minor", "none"
+
+
+class RefusedError(ProjectError):
+    """Something must not be released; every reason at once."""
+
+    def __init__(self, what: str, found: Iterable[str], next_step: str) -> None:
+        super().__init__(f"{what} is not released:\n{listed(found)}\n{next_step}")
 
 
 def release(

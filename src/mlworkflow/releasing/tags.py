@@ -1,8 +1,8 @@
-"""The tags of releases, read by Git alone, in milliseconds: `NAME@v1.2.0` is a version, `NAME#prod#3` puts one in a stage.
+"""The tags of releases, read by Git alone, in milliseconds: `NAME@v1.2.0` is a version, `NAME#prod#3` its stage.
 
 The names are GTO's (https://github.com/iterative/gto), so that `gto show` and `gto history` read them too. GTO counts
-the assignments of an artifact; their order is that of the count, as clocks of two machines differ. Lightweight tags, and
-tags of other names (`v1`), are not ours.
+the assignments of an artifact; their order is that of the count, as clocks of two machines differ. Lightweight tags,
+and tags of other names (`v1`), are not ours.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from mlworkflow.core.errors import ProjectError, ended, listed, nearest
+from mlworkflow.core.errors import ProjectError, ended, nearest
 from mlworkflow.core.processes import git
 
 NAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9_/-]*[a-zA-Z0-9])?"
@@ -141,8 +141,8 @@ def versions(tags: Iterable[Tag], problem: str) -> list[Release]:
     for tag in sorted(own, key=lambda tag: (tag.when, tag.undone, numbers(str(tag.version)))):
         found.pop(str(tag.version), None)
         if not tag.undone:
-            about = {"who": tag.who, "when": tag.when, "message": tag.message}
-            found[str(tag.version)] = Release(problem, str(tag.version), tag.commit, tag.name, **about)
+            release = Release(problem, str(tag.version), tag.commit, tag.name)
+            found[release.version] = replace(release, who=tag.who, when=tag.when, message=tag.message)
     return [*found.values()]
 
 
@@ -167,8 +167,8 @@ def assignments(tags: Iterable[Tag], problem: str, stage: str) -> list[Release]:
         if tag.undone:
             found = [one for one in found if one.commit != tag.commit]
         elif version := known.get(tag.commit):
-            about = {"who": tag.who, "when": tag.when, "message": tag.message}
-            found.append(replace(version, stage=stage, assigned=tag.name, **about))
+            about = replace(version, who=tag.who, when=tag.when, message=tag.message)
+            found.append(replace(about, stage=stage, assigned=tag.name))
     return found
 
 
@@ -234,7 +234,8 @@ def named(version: str, problem: str | None = None, root: Path = Path()) -> Rele
     """
     tags = read(root, problem)
     found = [one for name in problems(tags) for one in versions(tags, name)]
-    able = [one for one in found if one.version == f"v{version.removeprefix('v')}"]
+    wanted = f"v{version.removeprefix('v')}"
+    able = [one for one in found if one.version == wanted]
     if len(able) == 1:
         return able[0]
     if able:
@@ -242,11 +243,4 @@ def named(version: str, problem: str | None = None, root: Path = Path()) -> Rele
         raise ReleaseError(f"several problems have a version {version}: {names}", "Name one: --problem NAME.")
     known = [one.version for one in found]
     there = f"There are {', '.join(known[-8:])}." if known else "There is none: type `mlworkflow release`."
-    raise ReleaseError(f"there is no version {version!r}{nearest(f'v{version.removeprefix("v")}', known)}", there)
-
-
-class RefusedError(ProjectError):
-    """Something must not be released; every reason at once."""
-
-    def __init__(self, what: str, found: Iterable[str], next_step: str) -> None:
-        super().__init__(f"{what} is not released:\n{listed(found)}\n{next_step}")
+    raise ReleaseError(f"there is no version {version!r}{nearest(wanted, known)}", there)
