@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlworkflow.core import paths
+from mlworkflow.core.errors import ProjectError, listed
 from mlworkflow.core.params import read_params
 from mlworkflow.core.processes import DVC, git, shown, without
 from mlworkflow.releasing import ready, tags
