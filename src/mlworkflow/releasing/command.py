@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlworkflow.core import paths
-from mlworkflow.core.errors import ProjectError, listed
+from mlworkflow.core.errors import ProjectError, first_line, listed
 from mlworkflow.core.params import read_params
 from mlworkflow.core.processes import DVC, git, shown, without
 from mlworkflow.releasing import ready, tags
@@ -200,18 +200,24 @@ def _register(root: Path, name: str, version: str, head: str, record: str) -> st
     from gto import api
 
     tell(f"$ gto register {name} --version {version}")
-    return _made(api.register(root, name, head, version=version, message=record))
+    return _made(partial(api.register, root, name, head, version=version, message=record))
 
 
 def _assign(root: Path, name: str, version: str, stage: str, record: str) -> str:
     from gto import api
 
     tell(f"$ gto assign {name} --version {version} --stage {stage}")
-    return _made(api.assign(root, name, stage, version=version, message=record, force=True))
+    return _made(partial(api.assign, root, name, stage, version=version, message=record, force=True))
 
 
-def _made(event: Any) -> str:
-    return str(event.tag)
+def _made(event: Callable[[], Any]) -> str:
+    """Return the tag that GTO makes. Raises ReleaseError where it makes none."""
+    try:
+        return str(event().tag)
+    except Exception as error:  # GTO's own, those of the library for Git that it takes, and mere slips
+        raise ReleaseError(
+            f"GTO made no tag: {first_line(error)}", "`git tag` and `gto show` list what there is."
+        ) from error
 
 
 def _announce(root: Path, made: Sequence[str]) -> None:

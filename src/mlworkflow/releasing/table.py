@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mlworkflow.judging.verdict import BETTER, NO_BETTER, UNTOLD
+from mlworkflow.judging.verdict import BETTER
 from mlworkflow.releasing import ready, tags
 from mlworkflow.releasing.tags import BACK, BECAUSE, Release, ReleaseError
 from mlworkflow.summary import WIDTH, number
 
-WORDS = {BETTER: "better", NO_BETTER: "no better", UNTOLD: "untold"}
-HEAD = ["version", "stage", "when", "who", "commit", "metric", "", "verdict"]
-WIDEST = {"stage": 12, "who": 12, "metric": 12}
+HEAD = ["version", "stage", "when", "who", "commit", "verdict", "metric", ""]
+CUT = [HEAD.index(name) for name in ("stage", "who", "metric")]  # where a line would be too long
 
 
 def releases(*, as_json: bool = False) -> str:
@@ -73,17 +72,28 @@ def _assignment(one: Release) -> dict[str, Any]:
 def _text(told: dict[str, Any]) -> str:
     lines = [told["problem"], *_table([HEAD, *(_row(one) for one in told["versions"])])]
     for one in told["versions"]:
-        lines += _wrapped(f"{one['version']} because: {one['because']}") if one["because"] else []
+        lines += _wrapped(_more(one))
     for stage, made in told["history"].items():
         lines += ["", f"{stage}:"] + [line for one in made for line in _wrapped(_step(one))]
     return "\n".join(lines)
 
 
+def _good(one: dict[str, Any]) -> bool:
+    return one["verdict"] == BETTER and bool(one["good_enough"])
+
+
 def _row(one: dict[str, Any]) -> list[str]:
-    verdict = WORDS.get(str(one["verdict"]), "-") + ("" if one["good_enough"] is not False else ", rules missed")
-    stages = ",".join(one["stages"]) or "-"
+    stages, verdict = ",".join(one["stages"]) or "-", "yes" if _good(one) else "no"
     metric = str(one["primary"] or "-")
-    return [one["version"], stages, _day(one), one["who"], one["commit"][:7], metric, number(one["value"]), verdict]
+    return [one["version"], stages, _day(one), one["who"], one["commit"][:7], verdict, metric, number(one["value"])]
+
+
+def _more(one: dict[str, Any]) -> str:
+    """Return why a version has the verdict no, and why it was made all the same; nothing for one without either."""
+    words = [] if _good(one) else [str(one["verdict"] or "no verdict")]
+    words += ["rules missed"] if one["good_enough"] is False else []
+    because = [f"because: {one['because']}"] if one["because"] else []
+    return f"{one['version']} {'; '.join([*words, *because])}" if words or because else ""
 
 
 def _day(one: dict[str, Any]) -> str:
@@ -99,11 +109,12 @@ def _step(one: dict[str, Any]) -> str:
 
 def _table(rows: list[list[str]]) -> list[str]:
     """Return the rows in columns; long names are cut, so that a line has 80 columns."""
-    cut = [[_cut(cell, WIDEST.get(name, WIDTH)) for name, cell in zip(HEAD, row, strict=True)] for row in rows]
-    widths = [max(len(row[place]) for row in cut) for place in range(len(HEAD))]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD))]
+    while sum(widths) + 2 * len(widths) > WIDTH:
+        widths[max(CUT, key=lambda place: widths[place])] -= 1
     return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()[: WIDTH - 2]
-        for row in cut
+        "".join(f"  {_cut(cell, width):<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     ]
 
 
