@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def _json(root: Path, commit: str, path: Path) -> dict[str, Any]:
 def reasons(root: Path, head: str) -> list[Reason]:
     """Return every reason against a release of HEAD."""
     files = Files(root, Revision("HEAD", head))
-    found = [*_verdict(result_of(root, head)), *_dirty(root), *_composed()]
+    found = [*_verdict(result_of(root, head)), *_dirty(root), *_nobody(root), *_composed()]
     try:
         return [*found, *_bundle(root, recorded(files)), *_run(root, files)]
     except ReleaseError as error:
@@ -85,6 +86,13 @@ def _dirty(root: Path) -> Iterator[Reason]:
         yield Reason(f"not committed: {some(changed)}", final=False)
     if new := git(root, "ls-files", "--others", "--exclude-standard", "--", *TAKEN).stdout.splitlines():
         yield Reason(f"Git does not know {some(new)}", final=False)
+
+
+def _nobody(root: Path) -> Iterator[Reason]:
+    """A tag says who made it."""
+    for key in ("name", "email"):
+        if f"GIT_COMMITTER_{key.upper()}" not in os.environ and git(root, "config", f"user.{key}").returncode:
+            yield Reason(f"Git does not know your {key}: type `git config user.{key} ...`")
 
 
 def _composed() -> Iterator[Reason]:
