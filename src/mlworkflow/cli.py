@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     promote = command("promote", "make an experiment what a plain run means: its choices into conf/, its results too")
     promote.add_argument("experiment", metavar="EXPERIMENT", help="its name, its commit, or the beginning of one")
     promote.add_argument("--commit", action="store_true", help="commit the files that it changed, and no others")
+    _add_releases(command)
     history = command("history", "the primary metric at each commit that changed the result, and at each tag")
     history.add_argument("--html", type=Path, metavar="FILE", help="reports/history.html by default")
     command("wire", "write the deps on code into dvc.yaml")
@@ -89,6 +90,38 @@ def parser() -> argparse.ArgumentParser:
     why.add_argument("stage", nargs="?", metavar="STAGE", help="a stage of dvc.yaml; default: all that would run")
     command("setup-git", "tell Git how to merge dvc.lock, params.yaml and results")
     return root
+
+
+def _add_releases(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Add `mlworkflow release`, `releases` and `rollback`."""
+    release = command("release", "make HEAD a version, by a tag, and put it into a stage")
+    release.add_argument("--stage", default="prod", metavar="STAGE", help="prod by default; none: a version alone")
+    which = release.add_mutually_exclusive_group()
+    which.add_argument("--bump", choices=("major", "minor", "patch"), help="the part that is raised; minor by default")
+    which.add_argument("--as", dest="version", metavar="VERSION", help="the version, e.g. v2.0.0")
+    releases = command("releases", "the versions, the stages they are in, who put them there, when and why")
+    releases.add_argument("--json", action="store_true", help="print JSON")
+    rollback = command("rollback", "put a stage back to the version that served before")
+    rollback.add_argument("--stage", default="prod", metavar="STAGE", help="prod by default")
+    rollback.add_argument("--to", metavar="VERSION", help="another version than the one before")
+    rollback.add_argument("--problem", metavar="NAME", help="needed where several have that stage")
+    release.add_argument("--because", metavar="REASON", help="overrides a verdict and uncommitted files; recorded")
+    rollback.add_argument("--because", metavar="REASON", help="why; needed, and recorded")
+
+
+def _releases(arguments: argparse.Namespace) -> int:
+    """Carry out `mlworkflow release`, `releases` or `rollback`; return the exit code."""
+    if arguments.command == "releases":
+        from mlworkflow.releasing.table import releases
+
+        print(releases(as_json=arguments.json))
+        return 0
+    from mlworkflow.releasing import command
+
+    stage, because = arguments.stage, arguments.because
+    if arguments.command == "release":
+        return command.release(stage, bump=arguments.bump, version=arguments.version, because=because)
+    return command.rollback(stage, to=arguments.to, because=because, problem=arguments.problem)
 
 
 def _add_sweep(sweep: argparse.ArgumentParser) -> None:
@@ -242,6 +275,8 @@ def run(arguments: argparse.Namespace) -> int:
         from mlworkflow.promoting.command import promote
 
         return promote(arguments.experiment, commit=arguments.commit)
+    elif name in ("release", "releases", "rollback"):
+        return _releases(arguments)
     elif name == "history":
         from mlworkflow.reviewing.history import history
 
