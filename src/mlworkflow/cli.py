@@ -80,6 +80,10 @@ def parser() -> argparse.ArgumentParser:
     promote.add_argument("experiment", metavar="EXPERIMENT", help="its name, its commit, or the beginning of one")
     promote.add_argument("--commit", action="store_true", help="commit the files that it changed, and no others")
     _add_releases(command)
+    _add_serve(command("serve", "serve a model by HTTP: a page, JSON, the Open Inference Protocol"))
+    key = command("key", "make an API key for `mlworkflow serve --keys FILE`; shown once, kept as a hash")
+    key.add_argument("name", metavar="NAME", help="whose key it is")
+    key.add_argument("--file", type=Path, default=Path("keys.txt"), metavar="FILE", help="keys.txt by default")
     history = command("history", "the primary metric at each commit that changed the result, and at each tag")
     history.add_argument("--html", type=Path, metavar="FILE", help="reports/history.html by default")
     command("wire", "write the deps on code into dvc.yaml")
@@ -90,6 +94,32 @@ def parser() -> argparse.ArgumentParser:
     why.add_argument("stage", nargs="?", metavar="STAGE", help="a stage of dvc.yaml; default: all that would run")
     command("setup-git", "tell Git how to merge dvc.lock, params.yaml and results")
     return root
+
+
+def _add_serve(serve: argparse.ArgumentParser) -> None:
+    """Add the options of `mlworkflow serve`."""
+    which = serve.add_mutually_exclusive_group()
+    which.add_argument("--stage", default="prod", metavar="STAGE", help="serve what this stage is at; prod by default")
+    which.add_argument("--bundle", type=Path, metavar="DIR", help="serve this bundle, e.g. models/bundle")
+    serve.add_argument("--host", default="127.0.0.1", help="127.0.0.1 by default; any other needs --keys")
+    serve.add_argument("--port", type=int, default=8000, help="8000 by default; 0: a free one")
+    serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes; 1 by default")
+    serve.add_argument("--keys", type=Path, metavar="FILE", help="the API keys' hashes: see mlworkflow key")
+    serve.add_argument(
+        "--log", choices=("batched", "sync", "off"), default="batched", help="sync answers when it is on disk"
+    )
+    serve.add_argument("--log-folder", type=Path, default=Path("data/predictions"), metavar="DIR", help="of the log")
+    serve.add_argument(
+        "--challenger", metavar="VERSION", help="a second model: a released version or a bundle's folder"
+    )
+    serve.add_argument(
+        "--share", type=float, metavar="SHARE", help="of the rows that it answers, by a hash of their key"
+    )
+    serve.add_argument("--shadow", action="store_true", help="it answers none, but is asked and recorded")
+    serve.add_argument("--rate", type=float, default=1000.0, metavar="N", help="requests a second of a key; 1000")
+    serve.add_argument("--most-rows", type=int, default=10_000, metavar="N", help="of a request; 10000")
+    serve.add_argument("--most-bytes", type=int, default=10_000_000, metavar="N", help="of a request; 10 million")
+    serve.add_argument("--seconds", type=float, default=30.0, metavar="N", help="that a prediction may take; 30")
 
 
 def _add_releases(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
@@ -275,6 +305,14 @@ def run(arguments: argparse.Namespace) -> int:
         from mlworkflow.promoting.command import promote
 
         return promote(arguments.experiment, commit=arguments.commit)
+    elif name == "serve":
+        from mlworkflow.api import command
+
+        return command.serve(command.options(arguments, here))
+    elif name == "key":
+        from mlworkflow.api import keys
+
+        print(keys.add(arguments.name, here / arguments.file))
     elif name in ("release", "releases", "rollback"):
         return _releases(arguments)
     elif name == "history":

@@ -20,7 +20,9 @@ KINDS: dict[str, dict[str, Any]] = {
 REFUSALS = {
     400: "It is no JSON",
     401: "The key is missing or not known",
+    404: "There is no such model or prediction",
     408: "The body does not come",
+    409: "Nothing is recorded here",
     413: "Too many bytes or rows",
     415: "The content type is another",
     422: "Values do not fit the schema; all are named",
@@ -40,24 +42,30 @@ def described(app: FastAPI, served: Served) -> dict[str, Any]:
     told["paths"]["/predict"] = {"post": _predict()}
     name = served.model.name
     told["paths"][f"/v2/models/{name}/infer"] = {"post": _infer()}
-    for path, methods in told["paths"].items():
+    for methods in told["paths"].values():
         for method in methods.values():
-            refusals = (400, 401, 404, 408, 409, 413, 415, 422, 429, 503) if method.get("requestBody") else (401, 404, 429, 503)
-            method["responses"].pop("422", None)
-            for status in refusals:
-                if str(status) not in method["responses"] and not (status == 404 and path in ("/", "/predict")):
-                    method["responses"][str(status)] = _refusal(REFUSALS.get(status, "It cannot be carried out"))
-    schemes = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}, "bearer": {"type": "http", "scheme": "bearer"}}
-    told["components"]["securitySchemes"] = schemes
+            _add_refusals(method)
+    told["components"]["securitySchemes"] = {
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "bearer": {"type": "http", "scheme": "bearer"},
+    }
     told["security"] = [{}, {"key": []}, {"bearer": []}]
     return told
+
+
+def _add_refusals(method: dict[str, Any]) -> None:
+    """Add what a request may be refused for: all of REFUSALS where it has a body, else a few."""
+    method["responses"].pop("422", None)
+    statuses = [*REFUSALS] if method.get("requestBody") else [401, 404, 429, 503]
+    for status in statuses:
+        method["responses"][str(status)] = _refusal(REFUSALS[status])
 
 
 def row(served: Served) -> dict[str, Any]:
     """Return the JSON schema of a row."""
     fields = served.model.fields.all
     own = {one.name for one in fields}
-    others = {column.name: {} for column in served.model.schema.columns if column.name not in own}
+    others: dict[str, Any] = {column.name: {} for column in served.model.schema.columns if column.name not in own}
     return {
         "type": "object",
         "properties": {one.name: {**KINDS[one.kind], "description": _told(one)} for one in fields} | others,
@@ -82,7 +90,10 @@ def _predictions(served: Served) -> dict[str, Any]:
     said = {"type": "number"} if not model.classes else {"enum": model.classes}
     each: dict[str, Any] = {"id": {"type": "string"}, "prediction": said}
     if model.classes:
-        each["probabilities"] = {"type": "object", "properties": {str(one): {"type": "number"} for one in model.classes}}
+        each["probabilities"] = {
+            "type": "object",
+            "properties": {str(one): {"type": "number"} for one in model.classes},
+        }
     each |= {
         "notes": {"type": "array", "items": {"type": "string"}},
         "reasons": {"type": "array", "items": {"type": "object"}},

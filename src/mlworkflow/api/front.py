@@ -26,7 +26,6 @@ from mlworkflow.api.service import Service
 PREDICT, MODELS = "/predict", "/v2/models/"
 OPEN = ("/", "/v2/health/live", "/v2/health/ready")  # without a key
 MOST_REASONS = 100
-JSON = "application/json"
 
 
 class Front:
@@ -150,7 +149,12 @@ def _reasons(query: bytes) -> int:
     if told in ("true", "false", "0", ""):
         return 5 if told in ("true", "") else 0
     if not (told.isdecimal() and told.isascii() and len(told) < 4 and int(told) <= MOST_REASONS):
-        error = {"row": None, "field": "reasons", "rule": f"must be true, false or up to {MOST_REASONS}", "value": told[:60]}
+        error = {
+            "row": None,
+            "field": "reasons",
+            "rule": f"must be true, false or up to {MOST_REASONS}",
+            "value": told[:60],
+        }
         raise RefusedError(422, f"reasons must be true, false or a number up to {MOST_REASONS}.", [error], close=True)
     return int(told)
 

@@ -14,6 +14,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+JSON = "application/json"
 SAFE = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -62,7 +63,11 @@ async def body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
 
 
 async def answer(
-    send: Send, content: bytes, media_type: str = "application/json", status: int = 200, more: dict[str, str] | None = None
+    send: Send,
+    content: bytes,
+    media_type: str = JSON,
+    status: int = 200,
+    more: dict[str, str] | None = None,
 ) -> None:
     """Send an answer."""
     own = [(name.encode(), value.encode("latin-1")) for name, value in (more or {}).items()]
@@ -79,6 +84,6 @@ async def refuse(send: Send, refused: RefusedError) -> None:
 def demand_json(scope: Scope) -> None:
     """Demand a body of JSON. Raises RefusedError, 415."""
     told = header(scope, b"content-type")
-    if told is None or told.split(";")[0].strip().lower() != "application/json":
+    if told is None or told.split(";")[0].strip().lower() != JSON:
         found = "none is named" if told is None else f"it is {told[:60]}"
         raise RefusedError(415, f"The content type must be application/json, but {found}.", close=True)

@@ -1,4 +1,4 @@
-"""The page at /: a row is typed, its prediction and reasons are seen, and the model card; nothing is loaded from elsewhere."""
+"""The page at /: a row is typed, its prediction and reasons are seen, and the model card; all of it in one file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from typing import Any
 from mlworkflow.api.cards import as_html
 from mlworkflow.api.served import Served
 
-POLICY = "default-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; img-src data:"
+POLICY = (
+    "default-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; img-src data:"
+)
 
 
 @lru_cache(maxsize=4)

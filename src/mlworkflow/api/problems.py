@@ -57,7 +57,8 @@ def of_rows(error: RowsError) -> RefusedError:
 def told(mistakes: Iterable[Mistake]) -> list[dict[str, Any]]:
     """Return mistakes as JSON; long values are cut."""
     return [
-        {"row": one.row, "field": one.field, "rule": one.rule + one.hint, "value": _short(one.value)} for one in mistakes
+        {"row": one.row, "field": one.field, "rule": one.rule + one.hint, "value": _short(one.value)}
+        for one in mistakes
     ]
 
 

@@ -113,7 +113,9 @@ def _parted(content: bytes, head: str | None) -> tuple[dict[str, Any], bytes]:
     return told, content[end:]
 
 
-def _tensors(told: Mapping[str, Any], binary: bytes, known: Mapping[str, Field], most_rows: int) -> dict[str, list[Any]]:
+def _tensors(
+    told: Mapping[str, Any], binary: bytes, known: Mapping[str, Field], most_rows: int
+) -> dict[str, list[Any]]:
     """Return {field: values} of the tensors, all of the same length."""
     found: dict[str, list[Any]] = {}
     for one in told["inputs"]:

@@ -36,6 +36,7 @@ def rest(service: Service) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(Exception, _failed)  # Front tells the operator
     _add_model(app, service)
     _add_protocol(app, service)
     app.openapi = lambda: described(app, service.champion)  # type: ignore[method-assign]
@@ -124,7 +125,9 @@ def _demand_outcome(service: Service, outcome: Any) -> None:
         rule = "must be a finite number"
     if rule:
         value = str(outcome)[:60]
-        raise RefusedError(422, f"The outcome {rule}.", [{"row": None, "field": "outcome", "rule": rule, "value": value}])
+        raise RefusedError(
+            422, f"The outcome {rule}.", [{"row": None, "field": "outcome", "rule": rule, "value": value}]
+        )
 
 
 def _json(value: Any, status: int = 200) -> Response:
@@ -145,10 +148,17 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    told = {404: "There is no such path. GET /openapi.json lists those there are.", 405: "This path takes another method."}
+    told = {
+        404: "There is no such path. GET /openapi.json lists those there are.",
+        405: "This path takes another method.",
+    }
     refused = RefusedError(error.status_code, told.get(error.status_code, "The request cannot be carried out."))
     refused.headers.update(error.headers or {})
     return await _refused(request, refused)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return await _refused(request, RefusedError(500, "Something went wrong here."))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

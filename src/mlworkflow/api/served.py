@@ -15,7 +15,7 @@ from mlworkflow.runtime.model import Model
 from mlworkflow.runtime.reasons import reasons
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Served:
     """A loaded bundle, the version it is known by, and the shape of its requests."""
 
@@ -45,11 +45,17 @@ class Served:
         now = time.time() - latency / 1000
         return [
             Record(
-                answer["id"], now, self.version, role, self.shape.key(values), dict(zip(asked.names, values, strict=True)),
-                {name: answer[name] for name in ("prediction", "probabilities") if name in answer}, latency,
+                answer["id"],
+                now,
+                self.version,
+                role,
+                self.shape.key(values),
+                dict(zip(asked.names, values, strict=True)),
+                {name: answer[name] for name in ("prediction", "probabilities") if name in answer},
+                latency,
             )
             for values, answer in zip(asked.values, answers, strict=True)
-        ]  # fmt: skip
+        ]
 
     @property
     def quick(self) -> bool:

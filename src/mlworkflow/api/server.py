@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import tempfile
 import threading
@@ -32,12 +33,15 @@ def point(pointer: Path, version: str, folder: Path) -> None:
     io.write_text(json.dumps({"version": version, "folder": str(folder.resolve())}), pointer)
 
 
-def run(settings: Settings, host: str, port: int, follow: Callable[[], None] | None, ready: Callable[[int], None]) -> int:
+def run(
+    settings: Settings, host: str, port: int, follow: Callable[[], None] | None, ready: Callable[[int], None]
+) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code.
 
     Args:
         settings: of the workers.
-        host, port: where to listen; port 0 takes a free one.
+        host: where to listen.
+        port: 0 takes a free one.
         follow: called each second; may call `point`.
         ready: called with the port before the workers start.
 
@@ -54,22 +58,20 @@ def run(settings: Settings, host: str, port: int, follow: Callable[[], None] | N
         http="mlworkflow.api.slow:PatientProtocol", ws="none", lifespan="on", log_level="error", access_log=False,
         server_header=False, timeout_graceful_shutdown=GRACE, timeout_keep_alive=30, backlog=1024,
     )  # fmt: skip
-    socket = _bound(host, port)
-    ready(socket.getsockname()[1])
+    listening = _bound(host, port)
+    ready(listening.getsockname()[1])
     stopped = threading.Event()
     if follow is not None:
         threading.Thread(target=_following, args=(follow, stopped), daemon=True).start()
     try:
-        Multiprocess(config, target=uvicorn.Server(config).run, sockets=[socket]).run()
+        Multiprocess(config, [listening]).run()
     finally:
         stopped.set()
-        socket.close()
+        listening.close()
     return 0
 
 
-def _bound(host: str, port: int) -> "socket.socket":
-    import socket
-
+def _bound(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         made = socket.socket(family=family)

@@ -116,7 +116,7 @@ class Service:
             if written is not None:
                 await written
         except LogFullError:
-            raise RefusedError(503, "Predictions come faster than they are recorded. Ask again.", retry_after=1) from None
+            raise RefusedError(503, "Predictions come faster than they are kept. Ask again.", retry_after=1) from None
         except LogUnwritableError as error:
             print(f"mlworkflow: {error}", file=sys.stderr, flush=True)
             raise RefusedError(503, "The prediction could not be recorded. Ask again.", retry_after=5) from None

@@ -1,4 +1,4 @@
-"""The body of a request made typed columns: by a decoder made of the schema, and where that refuses, mistake by mistake."""
+"""The body of a request made typed columns: by a decoder made of the schema; where that refuses, all mistakes."""
 
 from __future__ import annotations
 
@@ -107,7 +107,9 @@ class Shape:
             columns = self._fields.read(rows)
         except RowsError as error:
             raise of_rows(error) from None
-        return Asked(columns, self.names, [[row.get(name) for name in self.names] for row in rows], isinstance(found, list))
+        return Asked(
+            columns, self.names, [[row.get(name) for name in self.names] for row in rows], isinstance(found, list)
+        )
 
     def _demand_few(self, count: int) -> None:
         if count > self._most:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -10,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from mlworkflow.api.settings import Settings
 
 MOST_HEAD = 65_536  # bytes
+_settings = cache(Settings.from_environment)
 
 
 class PatientProtocol(HttpToolsProtocol):  # type: ignore[misc, unused-ignore]
@@ -21,7 +23,7 @@ class PatientProtocol(HttpToolsProtocol):  # type: ignore[misc, unused-ignore]
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first head."""
         super().connection_made(transport)
-        self._seconds = Settings.from_environment().limits.head_seconds
+        self._seconds = _settings().limits.head_seconds
         self._wait()
 
     def data_received(self, data: bytes) -> None:

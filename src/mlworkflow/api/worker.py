@@ -1,4 +1,4 @@
-"""One worker process: what uvicorn starts, loads the model before it takes requests, follows releases, ends in order."""
+"""One worker process: the model is loaded before requests are taken, releases are followed, the end is in order."""
 
 from __future__ import annotations
 
