@@ -145,6 +145,11 @@ class Model:
         for name, bad in self.impossible(columns).items():
             for row in np.flatnonzero(bad).tolist():
                 told.setdefault(row, []).append(f"{name}: {columns[name][row]:g} cannot be, so it counts as missing")
+        for name, (low, high) in self._spans.items():
+            values = columns[name]
+            for row in np.flatnonzero((values < low) | (values > high)).tolist():
+                if row not in told or not any(one.startswith(f"{name}: ") for one in told[row]):
+                    told.setdefault(row, []).append(f"{name}: {values[row]:g} is outside {low:g} to {high:g} of training")
         for name, known in self._known.items():
             for row, word in enumerate(columns[name].tolist()):
                 if word is not None and word not in known:
