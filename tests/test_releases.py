@@ -192,6 +192,8 @@ def test_tags_of_other_kinds_are_no_releases(repository):
     git(repository, "tag", f"{NAME}@v9.0.0")  # lightweight
     git(repository, "tag", f"{NAME}#prod#9")
     git(repository, "tag", "-a", "-m", "x", f"{NAME}@nine")
+    (repository / ".git/words").write_bytes(b"not UTF-8: \xe4\n")
+    git(repository, "tag", "-a", "-F", ".git/words", "v2")
     blob = git(repository, "hash-object", "-w", "dvc.yaml")
     git(repository, "tag", "-a", "-m", "x", f"{NAME}@v8.0.0", blob)
     with pytest.raises(ReleaseError, match="there is no release yet"):
