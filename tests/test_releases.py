@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlworkflow import cli
 from mlworkflow.core import io
 from mlworkflow.core.errors import DamagedBundleError
 from mlworkflow.doctoring.hashing import folder_md5, md5
@@ -297,6 +300,12 @@ def test_the_table_fits_a_terminal_and_tells_what_each_version_was(repository):
     (told,) = json.loads(mlworkflow(repository, "releases", "--json"))
     assert told["stages"] == {"a-stage-with-a-rather-long-name": "v1.0.0", "prod": "v1.1.0"}
     assert [(one["model"], one["value"]) for one in told["versions"]] == [("second", 0.9), ("first", 0.9)]
+
+
+def test_every_command_that_the_page_shows_is_one():
+    lines = re.findall(r"^mlworkflow (.*)$", (ROOT / "docs/release.md").read_text(encoding="utf-8"), re.MULTILINE)
+    told = [cli.parser().parse_args(shlex.split(line, comments=True)).command for line in lines]
+    assert set(told) == {"release", "releases", "rollback"}
 
 
 # ---- bundles ---------------------------------------------------------------------------------------------------------
