@@ -84,6 +84,8 @@ class Fields:
     def __init__(self, fields: Sequence[Field], schema: Schema) -> None:
         self.all = list(fields)
         self.names = [one.name for one in fields]
+        self._numbers = [one.name for one in fields if one.kind == "number"]
+        self._others = [one for one in fields if one.kind != "number"]
         self._required = [one.name for one in fields if one.required]
         self._known = frozenset(self.names) | {column.name for column in schema.columns}
         self._columns = {column.name: column for column in schema.columns}
@@ -103,11 +105,11 @@ class Fields:
 
     def typed(self, values: Mapping[str, Sequence[Any]]) -> Columns:
         """Return the (n,) columns of lists of values that are of the right kinds."""
-        return {one.name: self._typed(one, values[one.name]) for one in self.all}
+        numbers = np.array([values[name] for name in self._numbers], dtype="float64")  # None becomes NaN
+        made = dict(zip(self._numbers, numbers, strict=True))
+        return made | {one.name: self._typed(one, values[one.name]) for one in self._others}
 
     def _typed(self, one: Field, values: Sequence[Any]) -> np.ndarray:
-        if one.kind == "number":
-            return np.array([math.nan if value is None else value for value in values], dtype="float64")
         if one.kind == "time":
             form = self._columns[one.name].dates
             dates = [None if self._is_blank(value) else _date(value, form) for value in values]

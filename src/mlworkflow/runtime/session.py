@@ -21,7 +21,7 @@ class Session:
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # workers are processes; sums stay in one order
         options.log_severity_level = QUIET
         self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        self._words = {one.name: one.type == "tensor(string)" for one in self._session.get_inputs()}
+        self._words: dict[str, bool] = {one.name: one.type == "tensor(string)" for one in self._session.get_inputs()}
         self.output: str = self._session.get_outputs()[0].name
 
     @property
