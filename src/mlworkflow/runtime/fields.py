@@ -114,15 +114,15 @@ class Fields:
             form = self._columns[one.name].dates
             dates = [None if self._is_blank(value) else _date(value, form) for value in values]
             return np.array(dates, dtype="datetime64[us]")
-        array = np.empty(len(values), dtype="object")
-        array[:] = [self._word(one.name, value) for value in values]
-        return array
+        words = [None if value is None else self._word(one.name, value) for value in values]
+        return np.array([*words, 0], dtype="object")[:-1]  # of words alone, NumPy would make no objects
 
     def _word(self, name: str, value: Any) -> str | None:
-        if self._is_blank(value):
+        word = value.strip() if isinstance(value, str) else as_word(value)
+        if word in self._blanks:
             return None
-        word = as_word(value)
-        return self._spelling[name].get(same_spelling(word), word) if self._spelling[name] else word
+        spelling = self._spelling[name]
+        return spelling.get(same_spelling(word), word) if spelling else word
 
     def _is_blank(self, value: Any) -> bool:
         return value is None or as_word(value) in self._blanks
