@@ -1,16 +1,18 @@
 """`mlworkflow predict`: raw rows in, a prediction for each out, and every mistake told at once."""
 
 import contextlib
+import json
 import shutil
 
 import pandas as pd
 import pytest
 
+from mlworkflow.batch.command import Wanted
+from mlworkflow.batch.command import predict as run
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import DamagedBundleError, SuffixError, TableError, UnreadableError
 from mlworkflow.files.tables import read_rows
 from mlworkflow.serving.bundle import load
-from mlworkflow.serving.predict import predict
 from tests.test_bundle import customers, make, question
 
 
@@ -29,6 +31,13 @@ def bundle(folder, tmp_path, monkeypatch):
     return folder / paths.BUNDLE
 
 
+def predict(rows, out, bundle=paths.BUNDLE, **more):
+    """Return (the exit code, what was said)."""
+    said = []
+    code = run(Wanted(str(rows), out, bundle, **more), say=said.append)
+    return code, "\n".join(said)
+
+
 def write(tmp_path, rows, name="rows.csv"):
     io.write_table(rows, tmp_path / name)
     return tmp_path / name
@@ -36,11 +45,11 @@ def write(tmp_path, rows, name="rows.csv"):
 
 def test_raw_rows_come_back_with_key_class_and_probabilities(bundle, tmp_path):
     out = tmp_path / "out.csv"
-    said = predict(write(tmp_path, customers()), out, bundle)
+    code, said = predict(write(tmp_path, customers()), out, bundle)
     scored = pd.read_csv(out)
     assert list(scored) == ["customer", "prediction", "probability_no", "probability_yes"]
     assert scored["customer"].tolist() == customers()["customer"].tolist()
-    assert said == f"60 rows of {tmp_path / 'rows.csv'} are scored in {out}."
+    assert (code, said) == (0, f"60 rows of {tmp_path / 'rows.csv'} are scored in {out}.")
 
 
 def test_the_file_and_the_bundle_say_the_same(bundle, tmp_path):
@@ -66,7 +75,7 @@ def test_a_row_is_scored_alone_as_among_others(bundle, tmp_path):
 
 def test_target_and_hidden_columns_may_be_absent_and_an_extra_one_is_told(bundle, tmp_path):
     rows = customers().drop(columns=["left", "worth"]).assign(colour="red")
-    said = predict(write(tmp_path, rows), tmp_path / "out.csv", bundle)
+    _, said = predict(write(tmp_path, rows), tmp_path / "out.csv", bundle)
     assert said.splitlines()[1] == "Ignored, as the model does not know them: 'colour'."
 
 
@@ -81,13 +90,33 @@ def test_unknown_categories_and_blanks_are_scored(bundle, tmp_path):
     assert pd.read_csv(tmp_path / "out.csv")["probability_yes"].notna().all()
 
 
-def test_unreadable_numbers_are_named_with_column_row_and_value_and_nothing_is_written(bundle, tmp_path):
+def test_rows_that_cannot_be_read_are_rejected_with_their_reason_and_the_exit_code_says_so(bundle, tmp_path):
     rows = customers(5).assign(age=["1", "old", "2", "3", "young"], paid=["1", "2", "3", "much", "4"])
-    with pytest.raises(TableError) as caught:
-        predict(write(tmp_path, rows), tmp_path / "out.csv", bundle)
-    for said in ("'age', row 2: 'old'", "'age', row 5: 'young'", "'paid', row 4: 'much'"):
-        assert said in str(caught.value)
-    assert not (tmp_path / "out.csv").exists()
+    code, said = predict(write(tmp_path, rows), tmp_path / "out.csv", bundle)
+    assert code == 3
+    assert "3 rows could not be read" in said
+    assert pd.read_csv(tmp_path / "out.csv")["customer"].tolist() == ["c0", "c2"]
+    rejects = pd.read_csv(tmp_path / "out.csv.rejects.csv")
+    assert rejects[["row", "column", "value", "reason"]].to_numpy().tolist() == [
+        [2, "age", "old", "it is no number"],
+        [4, "paid", "much", "it is no number"],
+        [5, "age", "young", "it is no number"],
+    ]
+    assert json.loads(rejects["values"][0])["customer"] == "c1"
+    predict(write(tmp_path, customers(5)), tmp_path / "out.csv", bundle)
+    assert not (tmp_path / "out.csv.rejects.csv").exists()
+
+
+def test_lines_with_too_many_values_are_rejected_and_the_numbers_of_the_others_stay(bundle, tmp_path):
+    lines = customers(4).drop(columns="customer").to_csv(index=False).splitlines()
+    lines.insert(2, "1,2,3,4,5,6,7,8,9")
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    code, _ = predict(tmp_path / "rows.csv", tmp_path / "out.csv", bundle)
+    assert code == 3
+    assert pd.read_csv(tmp_path / "out.csv")["row"].tolist() == [1, 3, 4, 5]
+    rejects = pd.read_csv(tmp_path / "out.csv.rejects.csv")
+    assert rejects["row"].tolist() == [2]
+    assert "9 values where the header has 6 names" in rejects["reason"][0]
 
 
 def test_missing_columns_are_all_named(bundle, tmp_path):
@@ -130,7 +159,7 @@ def test_a_missing_file_and_another_suffix_are_told(tmp_path):
 
 
 def test_an_output_that_is_no_table_is_told_before_anything_is_read(tmp_path):
-    with pytest.raises(SuffixError, match=r"out\.xlsx must be writable as a table, .* none of \.csv, \.parquet"):
+    with pytest.raises(SuffixError, match=r"out\.xlsx must be writable .* none of \.csv, \.parquet, \.jsonl"):
         predict(tmp_path / "nowhere.csv", tmp_path / "out.xlsx")
 
 

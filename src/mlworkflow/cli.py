@@ -54,12 +54,7 @@ def parser() -> argparse.ArgumentParser:
     command("summary", "print the problem, the baselines, the model and the verdict in at most 40 lines")
     decide = command("decide", "print the verdict and each rule of the problem")
     decide.add_argument("--check", action="store_true", help="exit code 1 where the model is not good enough")
-    predict = command("predict", "score rows with models/bundle")
-    predict.add_argument("rows", type=Path, metavar="ROWS", help="a file of raw rows: CSV, Parquet, JSON lines, Excel")
-    predict.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="OUT", help="a CSV or Parquet file to write"
-    )
-    predict.add_argument("--bundle", type=Path, help="another bundle than models/bundle")
+    _add_predict(command("predict", "score rows of files or a query with models/bundle"))
     log = command("log", "print the newest predictions that the server recorded")
     log.add_argument("--last", type=int, default=10, metavar="N", help="how many; 10 by default")
     log.add_argument("--json", action="store_true", help="print a line of JSON each")
@@ -94,6 +89,38 @@ def parser() -> argparse.ArgumentParser:
     why.add_argument("stage", nargs="?", metavar="STAGE", help="a stage of dvc.yaml; default: all that would run")
     command("setup-git", "tell Git how to merge dvc.lock, params.yaml and results")
     return root
+
+
+def _add_predict(predict: argparse.ArgumentParser) -> None:
+    """Add the options of `mlworkflow predict`."""
+    predict.add_argument(
+        "rows", metavar="INPUT", help="a file of raw rows (CSV, Parquet, JSON lines, Excel), a folder, a database"
+    )
+    predict.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="predictions: .csv, .parquet or .jsonl"
+    )
+    predict.add_argument("--bundle", type=Path, metavar="DIR", help="another bundle than models/bundle")
+    predict.add_argument("--query", metavar="SQL", help="of a database: 'SELECT * FROM customers'")
+    predict.add_argument(
+        "--reasons", type=int, nargs="?", const=3, default=0, metavar="N", help="the largest contributions; 3"
+    )
+    predict.add_argument(
+        "--backend", choices=("auto", "onnx", "skops"), default="auto", help="auto: ONNX if it is there"
+    )
+    predict.add_argument("--chunk", type=int, default=50_000, metavar="ROWS", help="that are scored at once; 50000")
+    predict.add_argument(
+        "--compute", default="local", metavar="WHO", help="local, dask, or the address of a Dask scheduler"
+    )
+
+
+def _predict(arguments: argparse.Namespace, here: Path) -> int:
+    """Carry out `mlworkflow predict`; files are meant from where the user stands."""
+    from mlworkflow.batch.command import Wanted, predict
+
+    told = {name: getattr(arguments, name) for name in Wanted.__dataclass_fields__}
+    told["output"] = here / arguments.output
+    told["bundle"] = here / arguments.bundle if arguments.bundle else Wanted.bundle
+    return predict(Wanted(**told), here)
 
 
 def _add_serve(serve: argparse.ArgumentParser) -> None:
@@ -263,16 +290,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         print(compose_command(arguments.overrides, arguments.check))
     elif name == "predict":
-        from mlworkflow.core import paths
-        from mlworkflow.serving.predict import predict
-
-        bundle = here / arguments.bundle if arguments.bundle else paths.BUNDLE
-        print(predict(here / arguments.rows, here / arguments.output, bundle))
-    elif name == "log":
-        from mlworkflow.recording.show import show
-
-        where = {"folder": here / arguments.folder} if arguments.folder else {}
-        print(show(last=arguments.last, as_json=arguments.json, **where))
+        return _predict(arguments, here)
     elif name == "new":
         _new(arguments, here)
     elif name == "check" and arguments.problem and arguments.file is None:

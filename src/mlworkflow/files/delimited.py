@@ -34,8 +34,13 @@ class Counted:
         return content
 
 
-def tables(path: Path, delimiter: str, encoding: str, quote: str) -> Iterator[pa.Table]:
+def tables(
+    path: Path, delimiter: str, encoding: str, quote: str, ragged: list[Any] | None = None
+) -> Iterator[pa.Table]:
     """Yield the rows as tables of words, at least one, which may be without rows; empty lines are no rows.
+
+    `ragged`: takes the rows with more or fewer values than the header (pyarrow.csv.InvalidRow), which are refused
+    where it is None.
 
     Raises:
         UnreadableError: rows have more or fewer values than the header, a quote is not closed, a byte is no character.
@@ -45,10 +50,10 @@ def tables(path: Path, delimiter: str, encoding: str, quote: str) -> Iterator[pa
     from pyarrow import csv as arrow
 
     names = header(path, delimiter, encoding, quote)
-    ragged: list[Any] = []
+    uneven: list[Any] = [] if ragged is None else ragged
 
     def note(row: Any) -> str:
-        ragged.append(row)
+        uneven.append(row)
         return "skip"
 
     with archives.opened(path) as stream:
@@ -60,11 +65,11 @@ def tables(path: Path, delimiter: str, encoding: str, quote: str) -> Iterator[pa
         words = arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
         try:
             for number, batch in enumerate(arrow.open_csv(pa.PythonFile(counted, "r"), reading, parsing, words)):
-                _demand_even(path, ragged)
+                _demand_even(path, [] if ragged is uneven else uneven)
                 yield pa.Table.from_batches([batch]).slice(number == 0)  # the header is the first row
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             raise _explained(path, delimiter, encoding, quote, error) from error
-        _demand_even(path, ragged)
+        _demand_even(path, [] if ragged is uneven else uneven)
         if counted.quotes % 2:
             _demand_closed(path, delimiter, encoding, quote)
 

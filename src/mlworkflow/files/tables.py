@@ -62,8 +62,10 @@ def sniff(path: Path) -> dict[str, str]:
         raise _damaged(path, error) from error
 
 
-def batches(path: Path, **how: str | None) -> Iterator[pd.DataFrame]:
+def batches(path: Path, *, ragged: list[Any] | None = None, **how: str | None) -> Iterator[pd.DataFrame]:
     """Yield the rows in tables of ROWS rows and the same columns, at least one table, which may be without rows.
+
+    `ragged`: see `delimited.tables`.
 
     What is not told of delimiter, encoding, quote and sheet is found out. Words stay as they stand.
 
@@ -76,7 +78,7 @@ def batches(path: Path, **how: str | None) -> Iterator[pd.DataFrame]:
         if suffix in CSV:
             told = {key: value for key, value in how.items() if value and key != "sheet"}
             wanted = told if len(told) == 3 else dialect.find_out(path) | told
-            found = delimited.tables(path, **wanted)
+            found = delimited.tables(path, **wanted, ragged=ragged)
         elif suffix in JSON:
             found = records.tables(path, ROWS)
         else:
@@ -93,7 +95,7 @@ def read_rows(path: Path, **how: str | None) -> pd.DataFrame:
     """Return all rows of a user's file in one table; see `batches`."""
     import pandas as pd
 
-    return pd.concat(batches(path, **how), ignore_index=True)
+    return pd.concat(batches(path, ragged=None, **how), ignore_index=True)
 
 
 def _damaged(path: Path, error: Exception) -> UnreadableError:

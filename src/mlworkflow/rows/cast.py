@@ -55,15 +55,15 @@ def read_rows(
             typed[column.name], bad = read(values, column, schema.blanks)
             for position in np.flatnonzero(bad)[:5]:
                 word = as_word(values.iloc[position])
-                found.append(f"{column.name!r}, row {first + position}: {word!r} is no {column.kind}{_form(column)}")
+                found.append(f"{column.name!r}, row {first + position}: {word!r} is no {told_form(column)}")
     return pd.DataFrame(typed, index=table.index), found
 
 
-def _form(column: Column) -> str:
-    """Return how a date must be written, where the column has dates."""
+def told_form(column: Column) -> str:
+    """Return what a value of the column is, and how a date must be written."""
     if column.kind != "time":
-        return ""
-    return f", which is written as {column.dates or '2024-01-31 or 2024-01-31 13:05'} (problem.data.dates)"
+        return column.kind
+    return f"time, which is written as {column.dates or '2024-01-31 or 2024-01-31 13:05'} (problem.data.dates)"
 
 
 def read(values: pd.Series, column: Column, blanks: Sequence[str]) -> tuple[pd.Series, np.ndarray]:

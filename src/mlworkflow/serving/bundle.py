@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -65,6 +66,18 @@ class Bundle:
             others = [str(name) for name in table if name not in self.columns]
             found = [f"the column {name!r} is missing{nearest(name, others)}" for name in lost]
             raise TableError("the rows", found, "Name the columns as in the table that the model was trained on.")
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The names of all columns that the schema knows."""
+        return frozenset(column.name for column in self.schema.columns)
+
+    def empty(self, also: Iterable[str]) -> pd.DataFrame:
+        """Return no rows of words, with every column that a row must have and those of `also`."""
+        import pandas as pd
+
+        names = dict.fromkeys([*also, *self.columns])
+        return pd.DataFrame({name: [] for name in names}, dtype="str")
 
     def predict(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return `prediction` (class, value or cluster) and for classes `probability_<class>` of raw rows; index kept.
