@@ -54,25 +54,32 @@ def table(rows: int, seed: int = 0) -> pd.DataFrame:
     return made.assign(y=np.where(y, "yes", "no"))
 
 
-def bundle(folder: Path, rows: int = 2000, model: dict[str, Any] | None = None) -> Any:
-    """Write a bundle of the table into `folder`; return (the fitted pipeline, the schema of its columns)."""
-    problem, chosen = Problem.model_validate(PROBLEM), Model.model_validate(model or MODEL)
-    prepared = prepare(table(rows).astype("str").replace("nan", ""), problem)
-    features = build([], prepared.schema)
+def bundle(folder: Path, rows: int = 2000, model: dict[str, Any] | None = None) -> None:
+    """Write a bundle of the table into `folder`."""
+    chosen = Model.model_validate(model or MODEL)
+    packed(folder, Problem.model_validate(PROBLEM), chosen, table(rows).astype("str").replace("nan", ""))
+
+
+def packed(folder: Path, problem: Problem, model: Model, raw: pd.DataFrame) -> tuple[Any, Any, Any]:
+    """Write a bundle of raw rows into `folder`; return (the fitted pipeline, its rows: wide test rows, their schema)."""
+    prepared = prepare(raw, problem)
+    config = [feature.config() for feature in problem.features]
+    features = build(config, prepared.schema)
     train, wide = featurize(prepared.train, prepared.schema, features)
     test = featurize_test(prepared.test, prepared.train, prepared.schema, features)
-    fitted = fit(pipeline(chosen, wide, problem.task), rows_of(train, wide, problem.task))
+    fitted = fit(pipeline(model, wide, problem.task), rows_of(train, wide, problem.task))
     content, spread = modelfile.dumps(fitted), profile(train, prepared.schema)
-    onnx, proof = form.onnx(content, form.Shape(prepared.schema, wide, features, {}, spread), [Arrays(test)])
+    ranges = problem.data.ranges
+    onnx, proof = form.onnx(content, form.Shape(prepared.schema, wide, features, ranges, spread), [Arrays(test)])
     files = {
         PIPELINE: content,
         **({ONNX: onnx} if onnx else {}),
         "schema.json": io.as_json(prepared.schema.to_dict()),
-        "features.json": io.as_json({"features": [], "ranges": {}, "schema": wide.to_dict()}),
-        "threshold.json": io.as_json({"threshold": 0.5, "words": "from 0.5 on"}),
+        "features.json": io.as_json({"features": config, "ranges": ranges, "schema": wide.to_dict()}),
+        "threshold.json": io.as_json({"threshold": 0.5 if problem.task == "binary" else None, "words": "half"}),
         "profile.json": io.as_json(spread),
-        HISTORY: io.parquet(past.history(train, features, None)),
-        "card.md": b"# bench\n",
+        HISTORY: io.parquet(past.history(train, features, prepared.schema.time)),
+        "card.md": f"# {problem.name}\n".encode(),
     }
-    write(folder, files, {"problem": "bench", "task": "binary", "model": chosen.name, "onnx": proof})
-    return fitted, wide
+    write(folder, files, {"problem": problem.name, "task": problem.task, "model": model.name, "onnx": proof})
+    return fitted, test, wide
