@@ -22,7 +22,7 @@ from mlworkflow.rows.possible import possible
 from mlworkflow.rows.schema import Column, Schema
 from mlworkflow.runtime.fields import Field, Fields
 from mlworkflow.serving.bundle import Bundle, load
-from mlworkflow.serving.folder import FILES, HISTORY, MANIFEST, read, replacing_folder
+from mlworkflow.serving.folder import FILES, HISTORY, MANIFEST, ONNX, read, replacing_folder
 from mlworkflow.stages import featurize, monitor, package
 from tests.conftest import make_problem
 
@@ -93,6 +93,7 @@ def make(problem, raw):
         said = fitted.predict_proba(rows.table)
         truth = pd.DataFrame({"truth": rows.target, "prediction": said.argmax(axis=1), "probability_1": said[:, 1]})
     io.write_table(train, paths.TRAIN)
+    io.write_table(featurize.featurize_test(prepared.test, prepared.train, prepared.schema, features), paths.TEST)
     io.write_json(prepared.schema.to_dict(), paths.SCHEMA)
     io.write_json(wide.to_dict(), paths.FEATURES)
     io.write_bytes(modelfile.dumps(fitted), paths.MODEL)
@@ -147,7 +148,7 @@ def made(enter):
 def test_the_bundle_scores_raw_rows_as_the_fitted_pipeline_scores_its_features(made):
     fitted, rows = made
     raw = customers()
-    said = load(paths.BUNDLE).predict(raw)
+    said = load(paths.BUNDLE, backend="skops").predict(raw)
     keys = io.read_table(paths.TRAIN)["customer"]
     same = said.set_index(raw["customer"]).loc[keys, "probability_yes"]
     assert np.array_equal(same, fitted.predict_proba(rows.table)[:, 1])
@@ -176,12 +177,12 @@ def test_rows_that_look_back_are_scored_as_evaluate_scores_them(task, target, tm
     assert test.filter(like="of the last").notna().to_numpy().mean() > 0.7  # a third has no plan
     rows = inputs(test, wide)
     rows_of_file = raw.set_index("customer").loc[prepared.test["customer"]].reset_index()
-    said = load(paths.BUNDLE).predict(rows_of_file)
+    said = load(paths.BUNDLE, backend="skops").predict(rows_of_file)
     if task == "binary":
         assert np.array_equal(said["probability_yes"], probabilities(fitted, rows)[:, 1])
     else:
         assert np.array_equal(said["prediction"], fitted.predict(rows))
-    first = load(paths.BUNDLE).predict(rows_of_file.drop(columns=target))
+    first = load(paths.BUNDLE, backend="skops").predict(rows_of_file.drop(columns=target))
     assert said.iloc[0].equals(first.iloc[0])
     assert not said.equals(first)
 
@@ -219,7 +220,7 @@ def test_the_same_inputs_give_the_same_bytes(made, tmp_path):
 
 
 def test_no_file_beside_those_of_the_bundle_is_left(made):
-    assert sorted(path.name for path in paths.BUNDLE.iterdir()) == sorted([*FILES, MANIFEST])
+    assert sorted(path.name for path in paths.BUNDLE.iterdir()) == sorted([*FILES, ONNX, MANIFEST])
     assert [path.name for path in paths.BUNDLE.parent.iterdir() if path.name.startswith(".")] == []
 
 

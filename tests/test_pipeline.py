@@ -92,8 +92,9 @@ def test_each_stage_is_one_module_and_says_what_it_is_for():
     assert {spec["cmd"] for spec in STAGES.values()} == {f"python -m mlworkflow.stages {name}" for name in STAGES}
 
 
-def test_test_rows_are_read_by_evaluate_alone():
-    assert readers(PIPELINE, str(paths.TEST)) == {"evaluate"}
+def test_test_rows_are_scored_by_evaluate_alone():
+    """`package` compares two forms of the model on them, without their truth: tests/test_bundle.py."""
+    assert readers(PIPELINE, str(paths.TEST)) == {"evaluate", "package"}
     assert readers(PIPELINE, str(paths.TEST_ROWS)) == {"featurize"}
     assert readers(PIPELINE, str(paths.RAW)) == {"prepare", "explore"}
 
@@ -110,7 +111,7 @@ def test_nothing_is_chosen_after_the_test_rows_were_scored():
 
 def test_a_second_reader_of_test_rows_would_be_found():
     broken = {"stages": {**STAGES, "tune": {**STAGES["tune"], "deps": [*STAGES["tune"]["deps"], "data/features"]}}}
-    assert readers(broken, str(paths.TEST)) == {"evaluate", "tune"}
+    assert readers(broken, str(paths.TEST)) == {"evaluate", "package", "tune"}
 
 
 def test_every_dep_on_data_is_made_by_a_stage_or_kept_in_git():

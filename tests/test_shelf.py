@@ -117,6 +117,7 @@ def assert_bundled(fitted, rows, raw, prepared, problem) -> None:
     """Package the fitted pipeline, and see the bundle score the raw rows as the pipeline scores the prepared ones."""
     primary = problem.metrics.primary
     io.write_table(prepared.train, paths.TRAIN)
+    io.write_table(prepared.test, paths.TEST)
     io.write_json(prepared.schema.to_dict(), paths.SCHEMA)
     io.write_json(prepared.schema.to_dict(), paths.FEATURES)
     io.write_bytes(modelfile.dumps(fitted), paths.MODEL)
@@ -130,7 +131,7 @@ def assert_bundled(fitted, rows, raw, prepared, problem) -> None:
     io.write_json({**FOUND, "against": {}}, paths.FINDINGS)
     package.main(sections(problem))
     same = raw.set_index("customer", drop=False).loc[prepared.train["customer"]]  # as many: sums hang on how many
-    said = load(paths.BUNDLE).predict(same)
+    said = load(paths.BUNDLE, backend="skops").predict(same)
     expected = predict(fitted, rows)
     if expected.probabilities is None:
         np.testing.assert_array_equal(said["prediction"].to_numpy(), expected.labels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,11 @@ def parser() -> argparse.ArgumentParser:
     promote = command("promote", "make an experiment what a plain run means: its choices into conf/, its results too")
     promote.add_argument("experiment", metavar="EXPERIMENT", help="its name, its commit, or the beginning of one")
     promote.add_argument("--commit", action="store_true", help="commit the files that it changed, and no others")
+    _add_releases(command)
+    _add_serve(command("serve", "serve a model by HTTP: a page, JSON, the Open Inference Protocol"))
+    key = command("key", "make an API key for `mlworkflow serve --keys FILE`; shown once, kept as a hash")
+    key.add_argument("name", metavar="NAME", help="whose key it is")
+    key.add_argument("--file", type=Path, default=Path("keys.txt"), metavar="FILE", help="keys.txt by default")
     history = command("history", "the primary metric at each commit that changed the result, and at each tag")
     history.add_argument("--html", type=Path, metavar="FILE", help="reports/history.html by default")
     command("wire", "write the deps on code into dvc.yaml")
@@ -89,6 +94,64 @@ def parser() -> argparse.ArgumentParser:
     why.add_argument("stage", nargs="?", metavar="STAGE", help="a stage of dvc.yaml; default: all that would run")
     command("setup-git", "tell Git how to merge dvc.lock, params.yaml and results")
     return root
+
+
+def _add_serve(serve: argparse.ArgumentParser) -> None:
+    """Add the options of `mlworkflow serve`."""
+    which = serve.add_mutually_exclusive_group()
+    which.add_argument("--stage", default="prod", metavar="STAGE", help="serve what this stage is at; prod by default")
+    which.add_argument("--bundle", type=Path, metavar="DIR", help="serve this bundle, e.g. models/bundle")
+    serve.add_argument("--host", default="127.0.0.1", help="127.0.0.1 by default; any other needs --keys")
+    serve.add_argument("--port", type=int, default=8000, help="8000 by default; 0: a free one")
+    serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes; 1 by default")
+    serve.add_argument("--keys", type=Path, metavar="FILE", help="the API keys' hashes: see mlworkflow key")
+    serve.add_argument(
+        "--log", choices=("batched", "sync", "off"), default="batched", help="sync answers when it is on disk"
+    )
+    serve.add_argument("--log-folder", type=Path, default=Path("data/predictions"), metavar="DIR", help="of the log")
+    serve.add_argument(
+        "--challenger", metavar="VERSION", help="a second model: a released version or a bundle's folder"
+    )
+    serve.add_argument(
+        "--share", type=float, metavar="SHARE", help="of the rows that it answers, by a hash of their key"
+    )
+    serve.add_argument("--shadow", action="store_true", help="it answers none, but is asked and recorded")
+    serve.add_argument("--rate", type=float, default=1000.0, metavar="N", help="requests a second of a key; 1000")
+    serve.add_argument("--most-rows", type=int, default=10_000, metavar="N", help="of a request; 10000")
+    serve.add_argument("--most-bytes", type=int, default=10_000_000, metavar="N", help="of a request; 10 million")
+    serve.add_argument("--seconds", type=float, default=30.0, metavar="N", help="that a prediction may take; 30")
+
+
+def _add_releases(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Add `mlworkflow release`, `releases` and `rollback`."""
+    release = command("release", "make HEAD a version, by a tag, and put it into a stage")
+    release.add_argument("--stage", default="prod", metavar="STAGE", help="prod by default; none: a version alone")
+    which = release.add_mutually_exclusive_group()
+    which.add_argument("--bump", choices=("major", "minor", "patch"), help="the part that is raised; minor by default")
+    which.add_argument("--as", dest="version", metavar="VERSION", help="the version, e.g. v2.0.0")
+    releases = command("releases", "the versions, the stages they are in, who put them there, when and why")
+    releases.add_argument("--json", action="store_true", help="print JSON")
+    rollback = command("rollback", "put a stage back to the version that served before")
+    rollback.add_argument("--stage", default="prod", metavar="STAGE", help="prod by default")
+    rollback.add_argument("--to", metavar="VERSION", help="another version than the one before")
+    rollback.add_argument("--problem", metavar="NAME", help="needed where several have that stage")
+    release.add_argument("--because", metavar="REASON", help="overrides a verdict and uncommitted files; recorded")
+    rollback.add_argument("--because", metavar="REASON", help="why; needed, and recorded")
+
+
+def _releases(arguments: argparse.Namespace) -> int:
+    """Carry out `mlworkflow release`, `releases` or `rollback`; return the exit code."""
+    if arguments.command == "releases":
+        from mlworkflow.releasing.table import releases
+
+        print(releases(as_json=arguments.json))
+        return 0
+    from mlworkflow.releasing import command
+
+    stage, because = arguments.stage, arguments.because
+    if arguments.command == "release":
+        return command.release(stage, bump=arguments.bump, version=arguments.version, because=because)
+    return command.rollback(stage, to=arguments.to, because=because, problem=arguments.problem)
 
 
 def _add_sweep(sweep: argparse.ArgumentParser) -> None:
@@ -242,6 +305,16 @@ def run(arguments: argparse.Namespace) -> int:
         from mlworkflow.promoting.command import promote
 
         return promote(arguments.experiment, commit=arguments.commit)
+    elif name == "serve":
+        from mlworkflow.api import command
+
+        return command.serve(command.options(arguments, here))
+    elif name == "key":
+        from mlworkflow.api import keys
+
+        print(keys.add(arguments.name, here / arguments.file))
+    elif name in ("release", "releases", "rollback"):
+        return _releases(arguments)
     elif name == "history":
         from mlworkflow.reviewing.history import history
 

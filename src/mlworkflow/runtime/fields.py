@@ -46,17 +46,23 @@ class Field:
 
 @dataclass(frozen=True)
 class Mistake:
-    """What is wrong with a row: its number from 0, the field (None: the row as a whole), the rule, what was found."""
+    """What is wrong with a row: its number from 0, the field (None: the row as a whole), the rule, what was found.
+
+    Of a field that is missing or unknown the value is None, and `hint` names the nearest.
+    """
 
     row: int
     field: str | None
     rule: str
-    value: Any
+    value: Any = None
+    hint: str = ""
 
     def __str__(self) -> str:
         """Return it in one line."""
-        shown = repr(self.value) if isinstance(self.value, str) else str(self.value)
         place = f"row {self.row + 1}" + (f", {self.field!r}" if self.field is not None else "")
+        if self.value is None:
+            return f"{place}: {self.rule}{self.hint}"
+        shown = repr(self.value) if isinstance(self.value, str) else str(self.value)
         return f"{place}: {self.rule}, but is {shown[:LONGEST]}{'...' if len(shown) > LONGEST else ''}"
 
 
@@ -125,10 +131,10 @@ class Fields:
             return
         for name in self._required:
             if name not in row:
-                yield Mistake(number, name, "must be there (null: not known)", f"missing{nearest(name, row)}")
+                yield Mistake(number, name, "must be there (null: not known)", hint=nearest(name, row))
         for name in row:
             if name not in self._known:
-                yield Mistake(number, str(name), "must be a field of the model", f"unknown{nearest(name, self.names)}")
+                yield Mistake(number, str(name), "must be a field of the model", hint=nearest(str(name), self.names))
         for one in self.all:
             if (value := row.get(one.name)) is not None and (rule := self._broken(one, value)):
                 yield Mistake(number, one.name, rule, value)

@@ -95,7 +95,7 @@ def _compute(
             from mlworkflow.runtime.session import Session
         except ImportError as error:
             raise NeedsError(folder, f"{error.name} is not installed", "runtime") from error
-        return Session(contents[ONNX], wide)
+        return Session(contents[ONNX])
     try:
         from mlworkflow.serving.pipeline import computed_by
     except ImportError as error:

@@ -116,11 +116,17 @@ class Model:
         codes = self.threshold.labels(probabilities) if self.threshold else probabilities.argmax(axis=1)
         return Scored([self.classes[code] for code in codes.tolist()], probabilities)
 
-    def wider(self, columns: Columns) -> Columns:
-        """Return typed columns with impossible numbers made missing, and with every feature."""
+    def wider(self, columns: Columns, back: Columns | None = None) -> Columns:
+        """Return typed columns with impossible numbers made missing, and with every feature.
+
+        `back`: what features that look back made, where it is known already.
+        """
         known = self.possible(columns)
-        back = self.look_back(known) if self.look_back else {}
-        return {**known, **row_wise(known, self.features), **back}
+        return {**known, **row_wise(known, self.features), **(self.back(known) if back is None else back)}
+
+    def back(self, columns: Columns) -> Columns:
+        """Return what features that look back make of typed, possible columns; none where no feature does."""
+        return self.look_back(columns) if self.look_back else {}
 
     def possible(self, columns: Columns) -> Columns:
         """Return typed columns with impossible numbers made missing."""

@@ -9,7 +9,6 @@ import onnxruntime
 
 if TYPE_CHECKING:
     from mlworkflow.rows.arrays import Columns
-    from mlworkflow.rows.schema import Schema
 
 QUIET = 3  # of onnxruntime's own words, errors alone
 
@@ -17,18 +16,23 @@ QUIET = 3  # of onnxruntime's own words, errors alone
 class Session:
     """Wide columns -> (n, K) probabilities, or (n,) values or clusters, on one thread."""
 
-    def __init__(self, content: bytes, wide: Schema) -> None:
+    def __init__(self, content: bytes) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # workers are processes; sums stay in one order
         options.log_severity_level = QUIET
         self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         self._words = {one.name: one.type == "tensor(string)" for one in self._session.get_inputs()}
-        self._output = [self._session.get_outputs()[-1].name]
+        self.output: str = self._session.get_outputs()[0].name
+
+    @property
+    def inputs(self) -> list[dict[str, str]]:
+        """The name and the type of each input, `double` or `string`."""
+        return [{"name": name, "type": "string" if is_word else "double"} for name, is_word in self._words.items()]
 
     def __call__(self, columns: Columns) -> np.ndarray:
         """Return what the model says; a missing word is the empty string, a missing number NaN."""
         feed = {name: _fed(columns[name], is_word) for name, is_word in self._words.items()}
-        return np.asarray(self._session.run(self._output, feed)[0])
+        return np.asarray(self._session.run([self.output], feed)[0])
 
 
 def _fed(values: np.ndarray, is_word: bool) -> np.ndarray:

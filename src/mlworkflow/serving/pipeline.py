@@ -34,6 +34,7 @@ def with_pipeline(fitted: Any, wide: Schema) -> Backend:
     say = fitted.predict_proba if wide.classes else fitted.predict
 
     def compute(columns: Columns) -> np.ndarray:
-        return np.asarray(say(frame(columns, wide)), dtype="float64" if wide.classes else None)
+        with np.errstate(all="ignore"):  # sums of the largest numbers overflow in scikit-learn's own checks
+            return np.asarray(say(frame(columns, wide)), dtype="float64" if wide.classes else None)
 
     return compute

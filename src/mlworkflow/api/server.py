@@ -1,0 +1,96 @@
+"""The parent process: it binds the address, starts and watches the workers, and follows the stage of a release."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from mlworkflow.api.settings import Settings
+from mlworkflow.core import io
+from mlworkflow.core.errors import ProjectError
+
+EVERY = 1.0  # seconds between two looks at the stage
+GRACE = 30  # seconds in which a worker finishes what it began
+
+
+class AddressError(ProjectError):
+    """The server cannot listen where it is told to."""
+
+    def __init__(self, host: str, port: int, cause: object) -> None:
+        super().__init__(
+            f"the address {host}:{port} must be free to listen on, but: {cause}. Name another with --host and --port."
+        )
+
+
+def point(pointer: Path, version: str, folder: Path) -> None:
+    """Say which bundle serves; the workers follow."""
+    io.write_text(json.dumps({"version": version, "folder": str(folder.resolve())}), pointer)
+
+
+def run(
+    settings: Settings, host: str, port: int, follow: Callable[[], None] | None, ready: Callable[[int], None]
+) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit code.
+
+    Args:
+        settings: of the workers.
+        host: where to listen.
+        port: 0 takes a free one.
+        follow: called each second; may call `point`.
+        ready: called with the port before the workers start.
+
+    Raises:
+        AddressError: the port is taken, or the host is none of this machine.
+    """
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(dir=settings.pointer.parent)
+    settings.to_environment()
+    config = uvicorn.Config(
+        "mlworkflow.api.worker:app", factory=True, workers=settings.workers, host=host, port=port,
+        http="mlworkflow.api.slow:PatientProtocol", ws="none", lifespan="on", log_level="error", access_log=False,
+        server_header=False, timeout_graceful_shutdown=GRACE, timeout_keep_alive=30, backlog=1024,
+    )  # fmt: skip
+    listening = _bound(host, port)
+    ready(listening.getsockname()[1])
+    stopped = threading.Event()
+    if follow is not None:
+        threading.Thread(target=_following, args=(follow, stopped), daemon=True).start()
+    try:
+        Multiprocess(config, [listening]).run()
+    finally:
+        stopped.set()
+        listening.close()
+    return 0
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        made = socket.socket(family=family)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        made.set_inheritable(True)
+        return made
+    except (OSError, OverflowError) as error:
+        raise AddressError(host, port, getattr(error, "strerror", None) or error) from error
+
+
+def _following(follow: Callable[[], None], stopped: threading.Event) -> None:
+    """Look at the stage each second; what goes wrong is told once, and the workers serve on."""
+    last = ""
+    while not stopped.wait(EVERY):
+        try:
+            follow()
+            last = ""
+        except ProjectError as error:
+            if str(error) != last:
+                last = str(error)
+                print(f"mlworkflow: the stage could not be followed: {last}", file=sys.stderr, flush=True)
