@@ -145,6 +145,17 @@ def workspace(tmp_path) -> Path:
     return tmp_path / "workspace"
 
 
+def cut_workflow(root: Path, *stages: str) -> None:
+    """Leave in dvc.yaml these stages alone, as they stand there, and of dvc.lock nothing."""
+    lines, kept, keep = (root / "dvc.yaml").read_text(encoding="utf-8").splitlines(keepends=True), [], True
+    for line in lines:
+        keep = line.strip()[:-1] in stages if line.startswith("  ") and line[2] not in " #" else keep
+        kept += [line] if keep else []
+    (root / "dvc.yaml").write_text("".join(kept), encoding="utf-8")
+    assert tuple(yaml.safe_load("".join(kept))["stages"]) == stages
+    (root / "dvc.lock").unlink()
+
+
 @pytest.fixture
 def clone(tmp_path) -> Path:
     """A fresh clone in which nothing has run."""

@@ -12,7 +12,7 @@ import yaml
 from mlworkflow.config import conf
 from mlworkflow.core.errors import StaleParamsError
 from mlworkflow.doctoring.hashing import path_md5
-from tests.conftest import mlworkflow, run, run_stages
+from tests.conftest import cut_workflow, mlworkflow, run, run_stages
 
 pytestmark = pytest.mark.slow
 STAGES = ("define", "collect", "prepare", "featurize", "baseline")  # with params, data, reports and metrics: 15 seconds
@@ -62,13 +62,7 @@ def merged(root: Path, ours: str, theirs: str) -> str:
 @pytest.fixture
 def cut(clone) -> Path:
     """A clone whose workflow ends at the baselines."""
-    lines, kept, keep = (clone / "dvc.yaml").read_text(encoding="utf-8").splitlines(keepends=True), [], True
-    for line in lines:
-        keep = line.strip()[:-1] in STAGES if line.startswith("  ") and line[2] not in " #" else keep
-        kept += [line] if keep else []
-    (clone / "dvc.yaml").write_text("".join(kept), encoding="utf-8")
-    assert tuple(yaml.safe_load("".join(kept))["stages"]) == STAGES
-    (clone / "dvc.lock").unlink()
+    cut_workflow(clone, *STAGES)
     return clone
 
 

@@ -18,12 +18,13 @@ from urllib.parse import parse_qs
 import pytest
 import yaml
 
-from tests.conftest import ROOT, copy_project, environment, mlworkflow, run, run_stages
+from tests.conftest import ROOT, copy_project, cut_workflow, environment, mlworkflow, run, run_stages
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 GITLAB = ROOT / ".gitlab-ci.yml"
 SCRIPTS = sorted((ROOT / ".ci").iterdir())
 LINEAR = "conf/model/linear.yaml"
+STAGES = ("define", "collect", "prepare", "featurize", "baseline", "tune", "train", "evaluate", "decide")  # for reviews
 
 
 def script(root: Path, *words: str, code: int, told: str = "", **changes: str) -> str:
@@ -215,6 +216,7 @@ def branches(tmp_path_factory) -> Path:
     """A clone whose main branch has a model that is held back; `better` lets it go, `worse` does the contrary of it."""
     root = copy_project(tmp_path_factory.mktemp("ci") / "clone")
     installed(root)
+    cut_workflow(root, *STAGES)
     edit(root, "conf/config.yaml", "search: bayesian", "search: none")
     edit(root, "conf/config.yaml", "problem: breast_cancer", "problem: wine")
     edit(root, "conf/problem/wine.yaml", "folds: 5", "folds: 3")

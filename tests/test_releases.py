@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlworkflow import cli
 from mlworkflow.core import io
 from mlworkflow.core.errors import DamagedBundleError
 from mlworkflow.doctoring.hashing import folder_md5, md5
@@ -197,6 +200,8 @@ def test_tags_of_other_kinds_are_no_releases(repository):
     git(repository, "tag", f"{NAME}@v9.0.0")  # lightweight
     git(repository, "tag", f"{NAME}#prod#9")
     git(repository, "tag", "-a", "-m", "x", f"{NAME}@nine")
+    (repository / ".git/words").write_bytes(b"not UTF-8: \xe4\n")
+    git(repository, "tag", "-a", "-F", ".git/words", "v2")
     blob = git(repository, "hash-object", "-w", "dvc.yaml")
     git(repository, "tag", "-a", "-m", "x", f"{NAME}@v8.0.0", blob)
     with pytest.raises(ReleaseError, match="there is no release yet"):
@@ -300,6 +305,12 @@ def test_the_table_fits_a_terminal_and_tells_what_each_version_was(repository):
     (told,) = json.loads(mlworkflow(repository, "releases", "--json"))
     assert told["stages"] == {"a-stage-with-a-rather-long-name": "v1.0.0", "prod": "v1.1.0"}
     assert [(one["model"], one["value"]) for one in told["versions"]] == [("second", 0.9), ("first", 0.9)]
+
+
+def test_every_command_that_the_page_shows_is_one():
+    lines = re.findall(r"^mlworkflow (.*)$", (ROOT / "docs/release.md").read_text(encoding="utf-8"), re.MULTILINE)
+    told = [cli.parser().parse_args(shlex.split(line, comments=True)).command for line in lines]
+    assert set(told) == {"release", "releases", "rollback"}
 
 
 # ---- bundles ---------------------------------------------------------------------------------------------------------

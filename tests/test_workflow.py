@@ -76,7 +76,8 @@ def test_an_edit_of_conf_stops_the_run_and_is_named(project):
 
 
 def test_another_model_is_compared_by_dvc_and_an_edit_after_it_stops_the_run_too(project):
-    run(project, "dvc", "exp", "run", "-n", "forest", "-S", "model=random_forest", "-S", "search=none", *SMALL_FOREST)
+    change = ["-S", "model=random_forest", "-S", "search=none", *SMALL_FOREST]
+    run(project, "dvc", "exp", "run", "-n", "forest", *change, "evaluate")
     assert "random_forest" in run(project, "dvc", "params", "diff")
     assert "roc_auc" in run(project, "dvc", "metrics", "diff")
     assert "roc_auc" in run(project, "dvc", "exp", "diff", "HEAD", "forest")

@@ -29,8 +29,12 @@ class GoneError(Exception):
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """Return a header of a request; the first, where it is there twice."""
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+    """Return a header of a request; the last, where it is there twice."""
+    headers = scope.get("mlworkflow.headers")
+    if headers is None:
+        headers = scope["mlworkflow.headers"] = dict(scope["headers"])
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 async def body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
@@ -84,6 +88,8 @@ async def refuse(send: Send, refused: RefusedError) -> None:
 def demand_json(scope: Scope) -> None:
     """Demand a body of JSON. Raises RefusedError, 415."""
     told = header(scope, b"content-type")
+    if told == JSON:
+        return
     if told is None or told.split(";")[0].strip().lower() != JSON:
         found = "none is named" if told is None else f"it is {told[:60]}"
         raise RefusedError(415, f"The content type must be application/json, but {found}.", close=True)

@@ -29,6 +29,12 @@ def counted(route: str, status: int) -> tuple[Any, Any]:
     return REQUESTS.labels(route, str(status)), SECONDS.labels(route)
 
 
+@cache
+def rows(version: str, role: str) -> Any:
+    """Return what counts the rows of a version."""
+    return ROWS.labels(version, role)
+
+
 def text() -> bytes:
     """Return all of it as Prometheus reads it."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:

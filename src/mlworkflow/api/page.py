@@ -53,4 +53,5 @@ def _told(served: Served) -> dict[str, Any]:
         }
         for one in model.fields.all
     ]
-    return {"fields": fields, "classes": [str(one) for one in model.classes], "task": model.task}
+    decision = model.threshold.words if model.threshold else ""
+    return {"fields": fields, "classes": [str(one) for one in model.classes], "decision": decision}

@@ -26,14 +26,14 @@ class Served:
     def answers(self, asked: Asked, most_reasons: int = 0) -> list[dict[str, Any]]:
         """Return for each row its id, prediction, probabilities by class, and what there is to note."""
         model = self.model
-        scored = model.score(asked.columns)
+        scored, notes = model.score_with_notes(asked.columns)
         told = [{"id": new_id(), "prediction": said} for said in scored.predictions]
         if scored.probabilities is not None:
             names = [str(name) for name in model.classes]
             for answer, line in zip(told, scored.probabilities.tolist(), strict=True):
                 answer["probabilities"] = dict(zip(names, line, strict=True))
-        for row, notes in model.notes(asked.columns).items():
-            told[row]["notes"] = notes
+        for row, lines in notes.items():
+            told[row]["notes"] = lines
         if most_reasons:
             for answer, found in zip(told, reasons(model, asked.columns, most_reasons), strict=True):
                 answer["reasons"] = [asdict(one) for one in found]

@@ -99,13 +99,13 @@ class Service:
         self, asked: Asked, answers: Answers, chosen: list[bool], champion: Served, started: float
     ) -> list[Record]:
         if not any(chosen):
-            meters.ROWS.labels(champion.version, "champion").inc(len(answers))
+            meters.rows(champion.version, "champion").inc(len(answers))
             return champion.records(asked, answers, "champion", started) if self.log else []
         found = champion.records(asked, answers, "champion", started)
         for record, other, answer in zip(found, chosen, answers, strict=True):
             if other:
                 record.version, record.role = answer["version"], "challenger"
-            meters.ROWS.labels(record.version, record.role).inc()
+            meters.rows(record.version, record.role).inc()
         return found
 
     async def _record(self, records: list[Record]) -> None:
@@ -137,7 +137,7 @@ class Service:
             same = [{**said, "id": answer["id"]} for said, answer in zip(told, answers, strict=True)]
             role: Role = "shadow"
             await self._record(other.records(asked, same, role, began))
-            meters.ROWS.labels(other.version, role).inc(len(same))
+            meters.rows(other.version, role).inc(len(same))
         except (RefusedError, ProjectError):
             self.log.count("shadow failed", len(asked))
 

@@ -1,4 +1,4 @@
-"""The last step of a pipeline, in ONNX: trees and clusters by own nodes, all else by skl2onnx."""
+"""The last step of a pipeline, in ONNX: straight lines, trees and clusters by own nodes, all else by skl2onnx."""
 
 from __future__ import annotations
 
@@ -81,6 +81,13 @@ def _linked(graph: Graph, raw: str, model: Any) -> str:
     return graph.concat([graph.node("Sub", graph.constant(1.0), second), second])
 
 
+def _linear(graph: Graph, matrix: str, model: Any) -> str:
+    """Return the probabilities or (n, 1) values of a straight line."""
+    slopes = np.atleast_2d(np.asarray(model.coef_, dtype="float64"))
+    raw = graph.node("MatMul", matrix, graph.constant(slopes.T))
+    return _linked(graph, graph.node("Add", raw, graph.constant(np.reshape(model.intercept_, (1, -1)))), model)
+
+
 def _nearest(graph: Graph, matrix: str, model: Any) -> str:
     """Return the (n,) cluster of the nearest of Birch's centres: |c|² - 2 x·c is least where the distance is."""
     centres = np.asarray(model.centres_, dtype="float64")
@@ -103,6 +110,7 @@ def _support_vectors(graph: Graph, matrix: str, model: Any) -> str:
 
 
 _OWN: dict[str, Any] = {
+    **dict.fromkeys(("LogisticRegression", "Ridge", "Lasso", "ElasticNet", "LinearSVR"), _linear),
     **dict.fromkeys(
         ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor",
          "RandomForestClassifier", "RandomForestRegressor"), trees.forest

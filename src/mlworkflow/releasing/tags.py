@@ -8,13 +8,14 @@ and tags of other names (`v1`), are not ours.
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from mlworkflow.core.errors import ProjectError, ended, nearest
-from mlworkflow.core.processes import git
+from mlworkflow.core.processes import without
 
 NAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9_/-]*[a-zA-Z0-9])?"
 VERSION = r"v(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:[-+][0-9A-Za-z.+-]+)?"
@@ -109,7 +110,10 @@ def read(root: Path, problem: str | None = None) -> list[Tag]:
         ReleaseError: `root` is in no Git repository.
     """
     wanted = [f"refs/tags/{name_of(problem)}{sign}*" for sign in "@#"] if problem else ["refs/tags"]
-    told = git(root, "for-each-ref", f"--format={FORMAT}", *wanted)
+    command = ["git", "for-each-ref", f"--format={FORMAT}", *wanted]
+    told = subprocess.run(
+        command, cwd=root, env=without("GIT_"), capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if told.returncode:
         raise ReleaseError(f"releases are tags of Git, but {root.resolve()} is in no repository", "Type `git init`.")
     found = [tag for line in told.stdout.split(END) if (tag := _tag(line)) is not None]
@@ -122,7 +126,7 @@ def _tag(line: str) -> Tag | None:
     if match is None:
         return None
     kind, points_to, commit, who, when, message = rest.split("\0", 5)
-    if (kind, points_to) != ("tag", "commit"):
+    if (kind, points_to) != ("tag", "commit") or not when:
         return None
     count = int(match["count"] or 0)
     said = (match["problem"], match["version"], match["stage"], bool(match["undone"]), count)

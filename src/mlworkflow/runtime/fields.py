@@ -84,6 +84,8 @@ class Fields:
     def __init__(self, fields: Sequence[Field], schema: Schema) -> None:
         self.all = list(fields)
         self.names = [one.name for one in fields]
+        self._numbers = [one.name for one in fields if one.kind == "number"]
+        self._others = [one for one in fields if one.kind != "number"]
         self._required = [one.name for one in fields if one.required]
         self._known = frozenset(self.names) | {column.name for column in schema.columns}
         self._columns = {column.name: column for column in schema.columns}
@@ -103,24 +105,24 @@ class Fields:
 
     def typed(self, values: Mapping[str, Sequence[Any]]) -> Columns:
         """Return the (n,) columns of lists of values that are of the right kinds."""
-        return {one.name: self._typed(one, values[one.name]) for one in self.all}
+        numbers = np.array([values[name] for name in self._numbers], dtype="float64")  # None becomes NaN
+        made = dict(zip(self._numbers, numbers, strict=True))
+        return made | {one.name: self._typed(one, values[one.name]) for one in self._others}
 
     def _typed(self, one: Field, values: Sequence[Any]) -> np.ndarray:
-        if one.kind == "number":
-            return np.array([math.nan if value is None else value for value in values], dtype="float64")
         if one.kind == "time":
             form = self._columns[one.name].dates
             dates = [None if self._is_blank(value) else _date(value, form) for value in values]
             return np.array(dates, dtype="datetime64[us]")
-        array = np.empty(len(values), dtype="object")
-        array[:] = [self._word(one.name, value) for value in values]
-        return array
+        words = [None if value is None else self._word(one.name, value) for value in values]
+        return np.array([*words, 0], dtype="object")[:-1]  # of words alone, NumPy would make no objects
 
     def _word(self, name: str, value: Any) -> str | None:
-        if self._is_blank(value):
+        word = value.strip() if isinstance(value, str) else as_word(value)
+        if word in self._blanks:
             return None
-        word = as_word(value)
-        return self._spelling[name].get(same_spelling(word), word) if self._spelling[name] else word
+        spelling = self._spelling[name]
+        return spelling.get(same_spelling(word), word) if spelling else word
 
     def _is_blank(self, value: Any) -> bool:
         return value is None or as_word(value) in self._blanks

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlworkflow.features import Feature, row_wise
-from mlworkflow.rows.possible import Ranges, impossible
+from mlworkflow.rows.possible import LARGEST, Ranges, impossible
 from mlworkflow.runtime.fields import Field, Fields
 
 if TYPE_CHECKING:
@@ -108,6 +108,13 @@ class Model:
             return Scored([], np.zeros((0, len(self.classes))) if self.classes else None)
         return self.decided(self.compute(self.wider(columns)))
 
+    def score_with_notes(self, columns: Columns) -> tuple[Scored, dict[int, list[str]]]:
+        """Return what `score` and `notes` do; rows within what training held are looked at once."""
+        if self.look_back or not len(next(iter(columns.values()))) or self._strange(columns).any():
+            return self.score(columns), self.notes(columns)
+        wide = {**columns, **row_wise(columns, self.features)}
+        return self.decided(self.compute(wide)), self._unseen(columns, {})
+
     def decided(self, said: np.ndarray) -> Scored:
         """Return predictions from what `compute` returned."""
         if not self.classes:
@@ -140,11 +147,42 @@ class Model:
         return {name: bad for name, bad in found.items() if bad.any()}
 
     def notes(self, columns: Columns) -> dict[int, list[str]]:
-        """Return, for the rows that have any, what a person should know: impossible values and unseen categories."""
+        """Return, for the rows that have any, what a person should know.
+
+        Numbers that cannot be, or are outside the range of training; categories that training has not seen.
+        """
         told: dict[int, list[str]] = {}
-        for name, bad in self.impossible(columns).items():
-            for row in np.flatnonzero(bad).tolist():
-                told.setdefault(row, []).append(f"{name}: {columns[name][row]:g} cannot be, so it counts as missing")
+        cannot = self.impossible(columns)
+        names, low, high = self._spans
+        strange = self._strange(columns)
+        for place in np.flatnonzero(strange.any(axis=1)).tolist():
+            name, span = names[place], f"{low[place, 0]:g} to {high[place, 0]:g}"
+            for row in np.flatnonzero(strange[place]).tolist():
+                why = "cannot be, so it counts as missing" if name in cannot and cannot[name][row] else ""
+                why = why or f"is outside {span}, the range of training"
+                told.setdefault(row, []).append(f"{name}: {columns[name][row]:g} {why}")
+        return self._unseen(columns, told)
+
+    def _strange(self, columns: Columns) -> np.ndarray:
+        """Return (p, n) whether a number is outside what is possible or what training held; NaN is not."""
+        names, low, high = self._spans
+        numbers = np.array([columns[name] for name in names]).reshape(len(names), -1)
+        return np.asarray((numbers < low) | (numbers > high))
+
+    @cached_property
+    def _spans(self) -> tuple[list[str], np.ndarray, np.ndarray]:
+        """The names of the numbers, and the (p, 1) lowest and highest of training, or else what is possible."""
+        names = [one.name for one in self.fields.all if one.kind == "number"]
+        known = {one.name: (one.low, one.high) for one in self.fields.all}
+        spans = []
+        for name in names:
+            own, allowed = known[name], self.ranges.get(name, (None, None))
+            ends = zip(own, allowed, (-LARGEST, LARGEST), strict=True)  # of each end, the first that is known
+            spans.append([next(end for end in each if end is not None) for each in ends])
+        low, high = np.array(spans, dtype="float64").reshape(-1, 2).T[:, :, None]
+        return names, low, high
+
+    def _unseen(self, columns: Columns, told: dict[int, list[str]]) -> dict[int, list[str]]:
         for name, known in self._known.items():
             for row, word in enumerate(columns[name].tolist()):
                 if word is not None and word not in known:

@@ -21,7 +21,7 @@ class Session:
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # workers are processes; sums stay in one order
         options.log_severity_level = QUIET
         self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        self._words = {one.name: one.type == "tensor(string)" for one in self._session.get_inputs()}
+        self._words: dict[str, bool] = {one.name: one.type == "tensor(string)" for one in self._session.get_inputs()}
         self.output: str = self._session.get_outputs()[0].name
 
     @property
@@ -31,11 +31,9 @@ class Session:
 
     def __call__(self, columns: Columns) -> np.ndarray:
         """Return what the model says; a missing word is the empty string, a missing number NaN."""
-        feed = {name: _fed(columns[name], is_word) for name, is_word in self._words.items()}
+        feed = {name: _fed(columns[name]) if word else columns[name][:, None] for name, word in self._words.items()}
         return np.asarray(self._session.run([self.output], feed)[0])
 
 
-def _fed(values: np.ndarray, is_word: bool) -> np.ndarray:
-    if not is_word:
-        return values.reshape(-1, 1)
-    return np.array([["" if word is None else word] for word in values.tolist()], dtype="object")
+def _fed(words: np.ndarray) -> np.ndarray:
+    return np.array([["" if word is None else word] for word in words.tolist()], dtype="object")
