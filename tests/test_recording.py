@@ -307,6 +307,13 @@ def test_a_record_comes_back_as_it_went(tmp_path):
     assert third.inputs == {"nan": None, "array": [1.5, 2.0], "odd": "<class 'set'>"}
 
 
+def test_a_record_that_is_written_again_is_there_once(tmp_path):
+    record = made()
+    written(tmp_path, record, record)
+    written(tmp_path, record, made(id=record.id, role="shadow"))
+    assert [one.record.role for one in read(tmp_path)] == ["champion", "shadow"]
+
+
 def fields(record: Record) -> dict[str, object]:
     return {name: getattr(record, name) for name in Record.__slots__}
 

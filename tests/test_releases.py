@@ -53,6 +53,11 @@ def model(root: Path, name: str, **decision: object) -> str:
     """Leave what a run leaves that made this model, and commit it; return the commit."""
     about = {"problem": "breast_cancer", "task": "binary", "model": name, "onnx": {"left_out": "a test"}, "hashes": {}}
     folder.write(root / "models/bundle", {file: name.encode() for file in folder.FILES}, about)
+    return recorded(root, name, **decision)
+
+
+def recorded(root: Path, name: str, **decision: object) -> str:
+    """Leave models/bundle as the output of a run: in DVC's cache and dvc.lock, with what was decided; commit it."""
     files = {path.name: path.read_bytes() for path in (root / "models/bundle").iterdir()}
     digests = {file: md5(content) for file, content in files.items()}
     digest = folder_md5(digests)

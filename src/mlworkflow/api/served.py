@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mlworkflow.api.shape import Asked, Shape
 from mlworkflow.recording.record import Record, Role, new_id
 from mlworkflow.runtime.loading import load
@@ -50,8 +52,8 @@ class Served:
                 self.version,
                 role,
                 self.shape.key(values),
-                dict(zip(asked.names, values, strict=True)),
-                {name: answer[name] for name in ("prediction", "probabilities") if name in answer},
+                _encoded(dict(zip(asked.names, values, strict=True))),
+                _encoded({name: answer[name] for name in ("prediction", "probabilities") if name in answer}),
                 latency,
             )
             for values, answer in zip(asked.values, answers, strict=True)
@@ -61,6 +63,14 @@ class Served:
     def quick(self) -> bool:
         """Whether a row takes microseconds, so that it is scored on the event loop."""
         return self.model.backend == "onnx" and self.model.look_back is None
+
+
+def _encoded(value: dict[str, Any]) -> dict[str, Any] | bytes:
+    """Return a value as JSON, ten times as fast as the log would do it; what msgspec refuses stays as it is."""
+    try:
+        return msgspec.json.encode(value)
+    except (TypeError, ValueError):  # half of a surrogate pair
+        return value
 
 
 def served(folder: Path, version: str, most_rows: int) -> Served:

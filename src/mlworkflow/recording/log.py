@@ -178,9 +178,9 @@ class Log:
             return True
 
     def _run(self) -> None:
-        """Write whatever waits: at once with `sync`, else twice a window, and rarely while the disk fails."""
+        """Write whatever waits: at once with `sync`, else four times a window, and rarely while the disk fails."""
         while True:
-            patience = PAUSE if self._error or self.sync else self.window / 2
+            patience = PAUSE if self._error or self.sync else self.window / 4
             self._awake.wait(patience)
             self._awake.clear()
             closing = self._closing
@@ -210,7 +210,7 @@ class Log:
         rows = []
         for number, record in enumerate(records):
             rows.append(row_of(record))
-            if number % 16 == 15:
+            if number % 64 == 63:
                 time.sleep(1e-5)
         return rows
 

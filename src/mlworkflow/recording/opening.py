@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlworkflow.recording.errors import LogUnwritableError
-from mlworkflow.recording.tables import FILE, TABLES, demand_schema
+from mlworkflow.recording.tables import FILE, TABLES, demand_schema, turn
 
 PATIENCE = 10.0  # seconds to wait for the turns of other writers
 LOOK = 1.0  # seconds to look for damage; a large log is looked through in part
@@ -55,7 +55,8 @@ def alone(path: Path) -> Iterator[None]:
 
 def _opened(path: Path) -> sqlite3.Connection:
     """Return the file opened and looked through, its tables made where it is empty."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # what was asked may be about people
+    if not path.exists():  # never opened beside SQLite: closing it would drop the locks of this process's connections
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))  # what was asked may be about people
     connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -65,6 +66,8 @@ def _opened(path: Path) -> sqlite3.Connection:
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             connection.executescript(TABLES)
         demand_schema(connection, path)
+        with turn(connection):
+            pass  # it can be written
         _look_through(connection)
     except BaseException:
         connection.close()

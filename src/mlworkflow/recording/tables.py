@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from mlworkflow.recording.errors import LogVersionError
@@ -30,9 +31,8 @@ CREATE TABLE counts (minute INTEGER, kind TEXT, number INTEGER, PRIMARY KEY (min
 PRAGMA user_version = {SCHEMA};
 COMMIT;
 """
-# a commit whose answer was lost may have been made: written again, it changes nothing
-_PREDICTION = """INSERT INTO predictions (id, time, version, role, key, inputs, output, latency_ms)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, role) DO NOTHING"""
+TOGETHER = 64  # rows a statement: after each the thread must wait for the interpreter, which the event loop holds
+_COLUMNS = "id, time, version, role, key, inputs, output, latency_ms"
 _OUTCOME = "INSERT INTO outcomes (id, outcome, time) VALUES (?, ?, ?)"
 _COUNT = """INSERT INTO counts (minute, kind, number) VALUES (?, ?, ?)
 ON CONFLICT (minute, kind) DO UPDATE SET number = number + excluded.number"""
@@ -46,9 +46,20 @@ def write(
 ) -> None:
     """Write all of it in one transaction, on disk when this returns; or nothing. Raises sqlite3.Error."""
     with turn(connection):
-        connection.executemany(_PREDICTION, predictions)
+        for start in range(0, len(predictions), TOGETHER):
+            some = predictions[start : start + TOGETHER]
+            connection.execute(_insert(len(some)), [*chain.from_iterable(some)])
         connection.executemany(_OUTCOME, outcomes)
         connection.executemany(_COUNT, counts)
+
+
+def _insert(rows: int) -> str:
+    """Return the statement for so many predictions.
+
+    One that is there stays: a commit whose answer was lost may have been made, and is made again.
+    """
+    places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * rows)
+    return f"INSERT INTO predictions ({_COLUMNS}) VALUES {places} ON CONFLICT (id, role) DO NOTHING"
 
 
 @contextmanager
