@@ -79,6 +79,8 @@ def _add_protocol(app: FastAPI, service: Service) -> None:
 
     @app.get("/v2/health/ready", tags=["health"], summary="A model is loaded and can be asked")
     async def ready() -> Response:
+        if not service.ready:
+            raise RefusedError(503, "Predictions cannot be recorded now.", retry_after=5)
         return _json({"ready": True})
 
     @app.get("/v2", tags=["protocol"], summary="The server")
