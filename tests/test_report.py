@@ -21,6 +21,7 @@ from mlworkflow.pages.templates import number, percent, score
 from mlworkflow.report.facts import Facts
 from mlworkflow.report.page import page as page_of
 from mlworkflow.rows.schema import Column
+from mlworkflow.serving.folder import MANIFEST
 
 PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse", "clustering": "silhouette"}
 CLASSES = {"binary": ["no", "yes"], "multiclass": ["red", "green", "blue"], "regression": [], "clustering": []}
