@@ -1,4 +1,4 @@
-"""Rows a second of `mlworkflow predict`, beside the bare pipeline's predict_proba on the same Parquet file; peak memory.
+"""Rows a second of `mlworkflow predict`, beside the bare pipeline's on the same Parquet file; peak memory.
 
 Both read the file; mlworkflow types the rows, decides the class, numbers the rows and writes them too.
 """
@@ -35,6 +35,12 @@ began = time.perf_counter()
 predict(Wanted(sys.argv[1], Path(sys.argv[3]), Path(sys.argv[2]), backend=sys.argv[4]), say=lambda line: None)
 print(time.perf_counter() - began)
 """
+CASES = [
+    ("parquet", "skops", "parquet"),
+    ("parquet", "onnx", "parquet"),
+    ("parquet", "onnx", "csv"),
+    ("csv", "onnx", "csv"),
+]
 PEAK = "\nimport resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
 
 
@@ -60,9 +66,7 @@ def main() -> None:
         bare, peak = timed(BARE, f"{name}/rows.parquet", f"{name}/bundle/pipeline.skops")
         print(f"{f'{rows:,} rows':40} {'rows/s':>12} {'of bare':>8} {'MiB':>7}")
         print(f"{'the bare pipeline, Parquet':40} {rows / bare:12,.0f} {1:8.2f} {peak:7,.0f}", flush=True)
-        for kind, backend, out in (
-            ("parquet", "skops", "parquet"), ("parquet", "onnx", "parquet"), ("parquet", "onnx", "csv"), ("csv", "onnx", "csv"),
-        ):  # fmt: skip
+        for kind, backend, out in CASES:
             places = f"{name}/rows.{kind}", f"{name}/bundle", f"{name}/out.{out}", backend, f"{name}/few.parquet"
             seconds, peak = timed(OURS, *places)
             told = f"mlworkflow predict, {kind} -> {out}, {backend}"

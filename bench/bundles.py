@@ -61,7 +61,7 @@ def bundle(folder: Path, rows: int = 2000, model: dict[str, Any] | None = None) 
 
 
 def packed(folder: Path, problem: Problem, model: Model, raw: pd.DataFrame) -> tuple[Any, Any, Any]:
-    """Write a bundle of raw rows into `folder`; return (the fitted pipeline, its rows: wide test rows, their schema)."""
+    """Write a bundle of raw rows into `folder`; return (the fitted pipeline, wide test rows, their schema)."""
     prepared = prepare(raw, problem)
     config = [feature.config() for feature in problem.features]
     features = build(config, prepared.schema)

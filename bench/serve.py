@@ -41,7 +41,8 @@ from pydantic import create_model
 from mlworkflow.learning import modelfile
 
 pipeline = modelfile.loads(open(os.environ["PIPELINE"], "rb").read())
-fields = {f"number_{i}": (float | None, ...) for i in range(12)} | {f"category_{i}": (str | None, ...) for i in range(4)}
+fields = {f"number_{i}": (float | None, ...) for i in range(12)}
+fields |= {f"category_{i}": (str | None, ...) for i in range(4)}
 Row = create_model("Row", **fields)
 app = FastAPI()
 

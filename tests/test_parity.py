@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from bench.bundles import packed
-from omegaconf import OmegaConf
 
 from mlworkflow.api.front import Front
 from mlworkflow.api.keys import Keys
@@ -45,8 +44,7 @@ FEWER = {"churn": ["problem.source.customers=40", "problem.source.months=6"]}
 def asked(name: str) -> tuple[Problem, pd.DataFrame]:
     """Return the problem and some of its raw rows."""
     with contextlib.chdir(ROOT):
-        whole = OmegaConf.create(conf.compose([f"problem={name}", *FEWER.get(name, [])]))
-        problem = Problem.model_validate(conf._section(whole, "problem", name))
+        problem = Problem.model_validate(conf.compose([f"problem={name}", *FEWER.get(name, [])])["problem"])
         table = collect(problem)
     return problem, table.sample(min(ROWS, len(table)), random_state=0).reset_index(drop=True)
 
@@ -59,7 +57,8 @@ def rows_of(model: Model, raw: pd.DataFrame) -> list[dict]:
     typed = cast(raw, model.schema, only=[one.name for one in model.fields.all if one.required])
     plain = typed.astype("object").where(typed.notna(), None)
     dates = [name for name in typed if typed[name].dtype.kind == "M"]
-    return plain.assign(**{name: typed[name].map(lambda date: date.isoformat()) for name in dates}).to_dict("records")
+    spelt = {name: [None if date is None else date.isoformat() for date in plain[name]] for name in dates}
+    return plain.assign(**{name: pd.Series(words, dtype="object") for name, words in spelt.items()}).to_dict("records")
 
 
 class Doors:
