@@ -55,7 +55,7 @@ def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_bytes(bundle, tmp
         command, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, stderr=subprocess.DEVNULL
     ) as run:
         parts = tmp_path / ".out.csv.parts"
-        while len(list(parts.glob("*rejects.csv"))) < 3:
+        while len(list(parts.glob("*-said.csv"))) < 3:
             time.sleep(0.01)
         run.send_signal(number)
     assert not (tmp_path / "out.csv").exists()

@@ -6,8 +6,10 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from mlworkflow.origins.addresses import without_secrets
 from mlworkflow.origins.databases import DatabaseError
 
 CHUNK = 50_000  # rows
+THREADS = 2  # that score; more wait for each other
 REJECTED = 3  # the exit code
 EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 Scored = tuple[Any, Any]
@@ -126,23 +129,24 @@ def _demand_as_before(bundle: Any, chunk: Chunk, keyed: set[bool]) -> None:
 
 
 def _scorer(compute: str, stack: ExitStack) -> Callable[[Iterator[Chunk], How], Iterator[Scored]]:
+    """Return what scores chunks: threads, while this one reads and writes, or the workers of Dask."""
     if compute == "local":
-        return lambda chunks, how: (score(chunk, how) for chunk in chunks)
+        pool = stack.enter_context(ThreadPoolExecutor(THREADS))
+        return lambda chunks, how: _in_order(pool.submit, THREADS, chunks, how)
     from mlworkflow.core.params import Compute
     from mlworkflow.learning.cluster import connected
 
     address = None if compute == "dask" else compute
     client = stack.enter_context(connected(Compute(name="dask", backend="dask", workers=2, address=address)))
-    return lambda chunks, how: _by_workers(client, chunks, how)
+    return lambda chunks, how: _in_order(partial(client.submit, pure=False), len(client.nthreads()), chunks, how)
 
 
-def _by_workers(client: Any, chunks: Iterator[Chunk], how: How) -> Iterator[Scored]:
-    """Yield what Dask's workers make of chunks, in their order; only a few are on their way at a time."""
-    most = 2 * max(1, len(client.nthreads()))
+def _in_order(submit: Callable[..., Any], workers: int, chunks: Iterator[Chunk], how: How) -> Iterator[Scored]:
+    """Yield what workers make of chunks, in their order; only a few are on their way at a time."""
     waiting: deque[Any] = deque()
     for chunk in chunks:
-        waiting.append(client.submit(score, chunk, how, pure=False))
-        if len(waiting) >= most:
+        waiting.append(submit(score, chunk, how))
+        if len(waiting) > workers:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()

@@ -49,7 +49,7 @@ class Parts:
     def _finished(self) -> int:
         """Return how many chunks are finished: those from the first on, without a gap."""
         number = 0
-        while self._place(number, "rejects.csv").exists():
+        while self._place(number, "said" + self.suffix).exists():
             number += 1
         return number
 
@@ -57,17 +57,21 @@ class Parts:
         """Return how many rows of a finished chunk were rejected; a row may have several values that are wrong."""
         import pandas as pd
 
-        rejects = pd.read_csv(self._place(number, "rejects.csv"), usecols=["file", "row"], keep_default_na=False)
+        place = self._place(number, "rejects.csv")
+        if not place.exists():
+            return 0
+        rejects = pd.read_csv(place, usecols=["file", "row"], keep_default_na=False)
         return len(rejects.drop_duplicates())
 
     def add(self, number: int, said: pd.DataFrame, rejects: pd.DataFrame) -> None:
-        """Keep a chunk; its rejects come last, and say that it is whole."""
+        """Keep a chunk: its rejects first, where there are any; once its predictions are there too, it is finished."""
+        if len(rejects):
+            io.write_bytes(_quoted(rejects), self._place(number, "rejects.csv"))
         place = self._place(number, "said" + self.suffix)
         if self.suffix == ".parquet":
-            io.write_table(said, place)
+            _write_arrow(said, place)
         else:
-            io.write_text(self._text(said, header=False), place)
-        io.write_text(_quoted(rejects), self._place(number, "rejects.csv"))
+            io.write_bytes(_json_lines(said) if self.suffix == ".jsonl" else _csv(said), place)
 
     def join(self, count: int, like: pd.DataFrame) -> int:
         """Write the output and the rejects of all chunks, whole or not at all; return how many rows were rejected.
@@ -80,7 +84,7 @@ class Parts:
                 _join_parquet(places, temporary)
             else:
                 with temporary.open("wb") as file:
-                    file.write(self._text(like, header=True).encode())
+                    file.write(b"" if self.suffix == ".jsonl" else like[:0].to_csv(index=False).encode())
                     for place in places:
                         with place.open("rb") as part:
                             shutil.copyfileobj(part, file)
@@ -93,42 +97,70 @@ class Parts:
         if not rejected:
             self.rejects.unlink(missing_ok=True)  # of a run before
             return 0
+        places = [self._place(number, "rejects.csv") for number in range(count)]
         with io.replacing(self.rejects) as temporary, temporary.open("wb") as file:
-            for number in range(count):
-                with self._place(number, "rejects.csv").open("rb") as part:
+            for place in filter(Path.exists, places):
+                with place.open("rb") as part:
                     header = part.readline()
-                    file.write(b"" if number else header)
+                    file.write(b"" if file.tell() else header)
                     shutil.copyfileobj(part, file)
         return rejected
-
-    def _text(self, said: pd.DataFrame, *, header: bool) -> str:
-        if self.suffix == ".jsonl":
-            return _json_lines(said)
-        text = str(said.to_csv(index=False, lineterminator="\n", header=header))
-        return _quoted(said, header=header) if "\r" in text else text
 
     def _place(self, number: int, kind: str) -> Path:
         return self.folder / f"part-{number:06}-{kind}"
 
 
-def _quoted(table: pd.DataFrame, *, header: bool = True) -> str:
-    """Return CSV with all words in quotes: to_csv leaves a carriage return bare, which would end the row."""
+def _quoted(table: pd.DataFrame) -> bytes:
+    """Return CSV with all words in quotes: without, to_csv leaves a carriage return bare, which would end the row."""
     quoting: Literal[2] = csv.QUOTE_NONNUMERIC
-    return str(table.to_csv(index=False, lineterminator="\n", header=header, quoting=quoting))
+    return str(table.to_csv(index=False, lineterminator="\n", quoting=quoting)).encode()
 
 
-def _json_lines(table: pd.DataFrame) -> str:
+def _csv(table: pd.DataFrame) -> bytes:
+    """Return rows of CSV without a header, by Arrow, in a tenth of the time of to_csv; numbers to the last bit.
+
+    Words are in quotes where one of them needs them.
+    """
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    plain = (pd.api.types.is_numeric_dtype, pd.api.types.is_string_dtype)
+    others = {name: "str" for name in table if not any(kind(table[name]) for kind in plain)}
+    made = pa.Table.from_pandas(table.astype(others), preserve_index=False)
+    for quoting in ("none", "needed"):
+        stream = pa.BufferOutputStream()
+        try:
+            arrow.write_csv(made, stream, arrow.WriteOptions(include_header=False, quoting_style=quoting))
+        except pa.ArrowInvalid:  # a word with a comma, a quote, the end of a line
+            continue
+        break
+    return bytes(stream.getvalue())
+
+
+def _json_lines(table: pd.DataFrame) -> bytes:
     """Return a JSON object a row, numbers to the last bit (to_json rounds them), null for what is missing."""
     columns = [values.astype("object").where(values.notna(), None).tolist() for _, values in table.items()]
     names = list(table)
     rows = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
-    return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+    return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows).encode()
+
+
+def _write_arrow(said: pd.DataFrame, place: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import feather
+
+    with io.replacing(place) as temporary:
+        feather.write_feather(pa.Table.from_pandas(said, preserve_index=False), str(temporary), "uncompressed")
 
 
 def _join_parquet(places: list[Path], out: Path) -> None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
+    from pyarrow import feather
 
-    schema = common([pq.read_schema(place).remove_metadata() for place in places])
-    with pq.ParquetWriter(out, schema) as writer:
+    schema = common([pa.ipc.open_file(place).schema.remove_metadata() for place in places])
+    words = [field.name for field in schema if pa.types.is_large_string(field.type) or pa.types.is_string(field.type)]
+    with pq.ParquetWriter(out, schema, use_dictionary=words) as writer:  # probabilities hardly repeat
         for place in places:
-            writer.write_table(of_schema(pq.read_table(place), schema))
+            writer.write_table(of_schema(feather.read_table(place), schema))

@@ -54,7 +54,7 @@ def score(chunk: Chunk, how: How) -> tuple[pd.DataFrame, pd.DataFrame]:
     typed, rejects = _typed(bundle, chunk)
     good = np.ones(len(chunk.rows), dtype=bool)
     good[[place for place, _ in rejects]] = False
-    columns = {name: values[good] for name, values in Arrays(typed).items()}
+    columns = {name: values[good] if rejects else values for name, values in Arrays(typed).items()}
     said = bundle.told(bundle.model.score(columns), pd.RangeIndex(int(good.sum())))
     if how.reasons:
         said = pd.concat([said, _reasons(reasons(bundle.model, columns, how.reasons), how.reasons)], axis=1)
