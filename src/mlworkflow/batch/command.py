@@ -54,10 +54,7 @@ def predict(wanted: Wanted, here: Path = Path(), say: Callable[[str], object] = 
         TableError: columns are missing; all of them. Nothing is written.
         DamagedBundleError: the bundle is not the one of its manifest; nothing of it is loaded.
     """
-    if wanted.output.suffix.lower() not in SUFFIXES:
-        raise SuffixError(wanted.output, SUFFIXES)
-    if wanted.chunk < 1 or wanted.reasons < 0:
-        raise ProjectError("--chunk must be 1 or more and --reasons 0 or more. Nothing was written.")
+    _demand_options(wanted)
     bundle = loaded(wanted.bundle.resolve(), wanted.backend)
     parts = Parts(wanted.output)
     rows = source(wanted.rows, here, wanted.query, parts)
@@ -81,6 +78,16 @@ def predict(wanted: Wanted, here: Path = Path(), say: Callable[[str], object] = 
     for line in _told(wanted, parts, scored, rejected, bundle, [name for name in extra if name not in bundle.known]):
         say(line)
     return REJECTED if rejected else 0
+
+
+def _demand_options(wanted: Wanted) -> None:
+    if wanted.output.suffix.lower() not in SUFFIXES:
+        raise SuffixError(wanted.output, SUFFIXES)
+    if wanted.chunk < 1 or wanted.reasons < 0:
+        raise ProjectError("--chunk must be 1 or more and --reasons 0 or more. Nothing was written.")
+    if wanted.compute not in ("local", "dask") and ":" not in wanted.compute:
+        told = f"--compute must be local, dask or the address of a scheduler (tcp://host:8786), not {wanted.compute!r}."
+        raise ProjectError(f"{told} Nothing was written.")
 
 
 def _no_numbers() -> Any:
