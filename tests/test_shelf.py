@@ -1,8 +1,10 @@
-"""Every model of conf/model/ does every task it claims, from folds and a search to a bundle; found, not listed."""
+"""Every model of conf/model/ does every task it claims, from folds and a search to its file; found, not listed.
+
+From there to a bundle and its answers: test_parity.py.
+"""
 
 from __future__ import annotations
 
-import contextlib
 from functools import cache
 
 import numpy as np
@@ -11,7 +13,6 @@ import pandas as pd
 import pytest
 from hydra.utils import instantiate
 
-from mlworkflow.core import io, paths
 from mlworkflow.core.params import Model, family
 from mlworkflow.core.problem import Problem
 from mlworkflow.learning import modelfile, models
@@ -20,10 +21,7 @@ from mlworkflow.learning.families import assembled
 from mlworkflow.measures import metrics
 from mlworkflow.preparing.prepare import Prepared, prepare
 from mlworkflow.rows.split import folds
-from mlworkflow.serving.bundle import load
-from mlworkflow.stages import package
 from tests.conftest import ROOT, make_problem
-from tests.test_bundle import DECISION, FOUND, sections
 from tests.test_models import CLAIMS, SHELF
 
 PRIMARY = {"binary": "log_loss", "multiclass": "roc_auc", "regression": "rmse", "clustering": "silhouette"}
@@ -79,8 +77,8 @@ def small(name: str, task: str) -> Model:
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # it is grown less far than it wants
 @pytest.mark.parametrize(("name", "task"), CLAIMS)
-def test_a_model_goes_all_the_way_from_folds_to_a_bundle(name, task, tmp_path):
-    raw, prepared = ready(task)
+def test_a_model_goes_all_the_way_from_folds_to_its_file(name, task):
+    _, prepared = ready(task)
     problem, model = question(task), small(name, task)
     rows = rows_of(prepared.train, prepared.schema, task)
     parts = folds(prepared.train, rows.target, problem.data, problem.split, task, 0)
@@ -92,8 +90,6 @@ def test_a_model_goes_all_the_way_from_folds_to_a_bundle(name, task, tmp_path):
     content = modelfile.dumps(fitted)
     assert content == modelfile.dumps(fitted) == modelfile.dumps(fit(pipe, rows))
     assert_same(predict(fitted, rows), predict(modelfile.loads(content), rows))
-    with contextlib.chdir(tmp_path):
-        assert_bundled(fitted, rows, raw, prepared, problem)
 
 
 def two_trials(model: Model, task: str) -> list[dict]:
@@ -111,34 +107,6 @@ def score(pipe, rows, parts, task) -> float:
 def assert_same(some, others) -> None:
     np.testing.assert_array_equal(some.labels, others.labels)
     np.testing.assert_array_equal(np.asarray(some.probabilities), np.asarray(others.probabilities))
-
-
-def assert_bundled(fitted, rows, raw, prepared, problem) -> None:
-    """Package the fitted pipeline, and see the bundle score the raw rows as the pipeline scores the prepared ones."""
-    primary = problem.metrics.primary
-    io.write_table(prepared.train, paths.TRAIN)
-    io.write_table(prepared.test, paths.TEST)
-    io.write_json(prepared.schema.to_dict(), paths.SCHEMA)
-    io.write_json(prepared.schema.to_dict(), paths.FEATURES)
-    io.write_bytes(modelfile.dumps(fitted), paths.MODEL)
-    io.write_table(pd.DataFrame({"truth": [0.0], "prediction": [0.0], "probability_1": [0.5]}), paths.OUT_OF_FOLD)
-    io.write_json({"threshold": None, "words": "the likeliest"}, paths.THRESHOLD)
-    io.write_json({"method": "none", "source": "none", "level": 0.95, "metrics": {}}, paths.INTERVALS)
-    for path in (paths.CV_METRICS, paths.TEST_METRICS):
-        io.write_json({primary: 0.5}, path)
-    io.write_json({"random": {primary: 0.5}}, paths.BASELINE_METRICS)
-    io.write_json({**DECISION, "passed": {}}, paths.DECISION)
-    io.write_json({**FOUND, "against": {}}, paths.FINDINGS)
-    package.main(sections(problem))
-    same = raw.set_index("customer", drop=False).loc[prepared.train["customer"]]  # as many: sums hang on how many
-    said = load(paths.BUNDLE, backend="skops").predict(same)
-    expected = predict(fitted, rows)
-    if expected.probabilities is None:
-        np.testing.assert_array_equal(said["prediction"].to_numpy(), expected.labels)
-    else:
-        np.testing.assert_array_equal(said.drop(columns="prediction").to_numpy(), expected.probabilities)
-    odd = raw.head(3).assign(age=["1e9", "", "-7"], plan=["", "platinum", "gold"], note=["", "unheard of", "late"])
-    assert load(paths.BUNDLE).predict(odd).notna().all(axis=None)
 
 
 @pytest.mark.parametrize(("name", "task"), CLAIMS)

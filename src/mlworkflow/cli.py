@@ -136,6 +136,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
         "--log", choices=("batched", "sync", "off"), default="batched", help="sync answers when it is on disk"
     )
     serve.add_argument("--log-folder", type=Path, default=Path("data/predictions"), metavar="DIR", help="of the log")
+    serve.add_argument("--keep-days", type=float, metavar="N", help="of the log; by default until it has 10 GB")
     serve.add_argument(
         "--challenger", metavar="VERSION", help="a second model: a released version or a bundle's folder"
     )

@@ -38,6 +38,7 @@ class Wanted:
     keys: Path | None = None
     log: LogMode = "batched"
     log_folder: Path = Path("data/predictions")
+    keep_days: float | None = None
     challenger: str | None = None
     share: float | None = None
     shadow: bool = False
@@ -91,6 +92,8 @@ def _mistakes(wanted: Wanted, keys: Keys) -> list[str]:
         found.append("a --challenger needs one of --share and --shadow")
     if wanted.share is not None and not 0 < wanted.share < 1:
         found.append(f"--share must be between 0 and 1, but is {wanted.share:g}")
+    if wanted.keep_days is not None and not wanted.keep_days > 0:
+        found.append(f"--keep-days must be more than 0, but is {wanted.keep_days:g}")
     limits = {"--most-rows": wanted.most_rows, "--most-bytes": wanted.most_bytes, "--seconds": wanted.seconds}
     found += [f"{option} must be more than 0, but is {value:g}" for option, value in limits.items() if value <= 0]
     return found + ([f"--rate must be 0 (no limit) or more, but is {wanted.rate:g}"] if wanted.rate < 0 else [])
@@ -157,10 +160,18 @@ def _settings(wanted: Wanted, pointer: Path, challenger: tuple[str, Path] | None
 
     limits = Limits(body=wanted.most_bytes, rows=wanted.most_rows, seconds=wanted.seconds, rate=wanted.rate)
     return Settings(
-        pointer, wanted.log, wanted.log_folder.resolve(), wanted.keys.resolve() if wanted.keys else None,
-        (challenger[0], challenger[1].resolve()) if challenger else None,
-        wanted.share or 0.0, wanted.shadow, wanted.workers, os.getpid(), limits,
-    )  # fmt: skip
+        pointer,
+        log=wanted.log,
+        log_folder=wanted.log_folder.resolve(),
+        keep_days=wanted.keep_days,
+        keys=wanted.keys.resolve() if wanted.keys else None,
+        challenger=(challenger[0], challenger[1].resolve()) if challenger else None,
+        share=wanted.share or 0.0,
+        shadow=wanted.shadow,
+        workers=wanted.workers,
+        parent=os.getpid(),
+        limits=limits,
+    )
 
 
 def _follower(stage: str, pointer: Path, version: str) -> Callable[[], None]:

@@ -18,7 +18,8 @@ ROWS = Counter("mlworkflow_rows_total", "Rows that were predicted", ["version", 
 ACTIVE = Gauge("mlworkflow_requests_active", "Requests that are carried out", multiprocess_mode="livesum")
 QUEUED = Gauge("mlworkflow_log_queued", "Records not yet on disk", multiprocess_mode="livesum")
 LAG = Gauge("mlworkflow_log_lag_seconds", "How long the oldest of them waits", multiprocess_mode="livemax")
-LOST = Counter("mlworkflow_log_lost_total", "Records that were never written")
+LOST = Gauge("mlworkflow_log_lost", "Records that were never written, since the start", multiprocess_mode="livesum")
+BROKEN = Gauge("mlworkflow_log_broken", "1 while the log cannot be written", multiprocess_mode="livemax")
 BUNDLE = Gauge("mlworkflow_bundle_info", "The version that serves", ["problem", "version"], multiprocess_mode="livemax")
 FAILURES = Counter("mlworkflow_bundle_failures_total", "Bundles that could not be taken up")
 

@@ -53,6 +53,10 @@ def _add_model(app: FastAPI, service: Service) -> None:
     async def model() -> Response:
         return _json(_model(service))
 
+    @app.get("/example", tags=["predictions"], summary="A row to begin with: the usual values of training")
+    async def example() -> Response:
+        return _json({one.name: one.usual for one in service.champion.model.inputs})
+
     @app.post("/feedback", status_code=202, tags=["predictions"], summary="The outcome of an earlier prediction")
     async def feedback(outcome: Annotated[Outcome, Body()]) -> Response:
         if service.log is None:
@@ -79,6 +83,8 @@ def _add_protocol(app: FastAPI, service: Service) -> None:
 
     @app.get("/v2/health/ready", tags=["health"], summary="A model is loaded and can be asked")
     async def ready() -> Response:
+        if not service.ready:
+            raise RefusedError(503, "Predictions cannot be recorded now.", retry_after=5)
         return _json({"ready": True})
 
     @app.get("/v2", tags=["protocol"], summary="The server")

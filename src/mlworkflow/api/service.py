@@ -19,6 +19,7 @@ from mlworkflow.core.errors import ProjectError
 from mlworkflow.recording.errors import LogFullError, LogUnwritableError
 from mlworkflow.recording.log import Log
 from mlworkflow.recording.record import Record, Role, new_id
+from mlworkflow.recording.retention import Keep
 from mlworkflow.recording.routing import share_of
 
 QUICK_ROWS = 100  # as many are scored on the event loop
@@ -32,7 +33,9 @@ class Service:
     def __init__(self, settings: Settings, champion: Served, challenger: Served | None = None) -> None:
         self.settings, self.champion, self.challenger = settings, champion, challenger
         off = settings.log == "off"
-        self.log = None if off else Log(settings.log_folder, sync=settings.log == "sync")
+        self.log = (
+            None if off else Log(settings.log_folder, sync=settings.log == "sync", keep=Keep(days=settings.keep_days))
+        )
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="scoring")
         self._waiting = 0
         self._beside: set[asyncio.Task[None]] = set()
@@ -154,6 +157,13 @@ class Service:
             state = self.log.state
             meters.QUEUED.set(state.queued)
             meters.LAG.set(state.lag)
+            meters.LOST.set(state.lost)
+            meters.BROKEN.set(state.error is not None)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can answer: with `--log sync` it cannot while the log cannot be written."""
+        return self.log is None or not (self.log.sync and self.log.state.error)
 
     async def close(self) -> None:
         """Finish what was begun, and write the log."""

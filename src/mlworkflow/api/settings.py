@@ -26,6 +26,7 @@ class Settings:
     pointer: Path
     log: LogMode = "batched"
     log_folder: Path = Path("data/predictions")
+    keep_days: float | None = None  # None: until the log is too large
     keys: Path | None = None
     challenger: tuple[str, Path] | None = None
     share: float = 0.0

@@ -42,6 +42,7 @@ class Facts:
     decision: Mapping[str, Any]
     own_rung: str | None = None
     drift: Mapping[str, Any] | None = None
+    onnx: Mapping[str, Any] | None = None  # what the manifest of the bundle says of its ONNX file
     plots: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     columns: Sequence[Column] = ()
 

@@ -47,6 +47,7 @@ def page(facts: Facts) -> str:
         all_slices=len(facts.findings.get("slices", [])),
         importance=result.importance(facts),
         rules=result.rules(facts.decision),
+        onnx=facts.onnx,
         drift=facts.drift if facts.drift and facts.drift.get("rows") else None,
     )
 

@@ -191,7 +191,9 @@ def _date(value: Any, form: str | None) -> np.datetime64:
         ValueError, TypeError: it is none.
     """
     told = value.astype("datetime64[us]").item() if isinstance(value, np.datetime64) else value
-    if not isinstance(value, datetime):
+    if not isinstance(told, datetime | str):
+        raise TypeError
+    if isinstance(told, str):
         told = datetime.strptime(value.strip(), form) if form else datetime.fromisoformat(value.strip())
     if told.tzinfo is not None:
         told = told.astimezone(UTC).replace(tzinfo=None)

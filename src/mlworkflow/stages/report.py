@@ -10,6 +10,7 @@ from mlworkflow.core.params import Sections
 from mlworkflow.report.facts import Facts
 from mlworkflow.report.page import page
 from mlworkflow.rows.schema import Schema
+from mlworkflow.serving.folder import MANIFEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,7 @@ def gather(sections: Sections) -> Facts:
         intervals=io.read_json(paths.INTERVALS),
         findings=io.read_json(paths.FINDINGS),
         decision=io.read_json(paths.DECISION),
+        onnx=io.read_json(paths.BUNDLE / MANIFEST)["onnx"],
         own_rung=sections.model.rung,
         drift=io.read_json(paths.DRIFT) if paths.DRIFT.exists() else None,
         plots={path.stem: table(path) for path in sorted(paths.PLOTS.glob("*.csv"))},
