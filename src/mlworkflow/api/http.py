@@ -37,6 +37,11 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
+def number(told: str | None) -> int | None:
+    """Return a whole number of up to 15 digits; None where it is none."""
+    return int(told) if told and told.isascii() and told.isdecimal() and len(told) <= 15 else None
+
+
 async def body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
     """Return the body of a request.
 
@@ -44,9 +49,9 @@ async def body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
         RefusedError: 413 it is too long, 408 it does not come.
         GoneError: the client has gone.
     """
-    length = header(scope, b"content-length")
+    length = number(header(scope, b"content-length"))
     too_long = RefusedError(413, f"A body may have {limits.body:,} bytes, but this one has more.", close=True)
-    if length is not None and length.isdigit() and int(length) > limits.body:
+    if length is not None and length > limits.body:
         raise too_long
     parts, size = [], 0
     try:

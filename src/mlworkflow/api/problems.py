@@ -57,12 +57,13 @@ def of_rows(error: RowsError) -> RefusedError:
 def told(mistakes: Iterable[Mistake]) -> list[dict[str, Any]]:
     """Return mistakes as JSON; long values are cut."""
     return [
-        {"row": one.row, "field": one.field, "rule": one.rule + one.hint, "value": _short(one.value)}
+        {"row": one.row, "field": short(one.field), "rule": one.rule + one.hint, "value": short(one.value)}
         for one in mistakes
     ]
 
 
-def _short(value: Any) -> Any:
+def short(value: Any) -> Any:
+    """Return a value as it can be shown in JSON: long ones are cut, halves of characters replaced."""
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**53):

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from mlworkflow.api.problems import RefusedError, of_rows
+from mlworkflow.api.http import number
+from mlworkflow.api.problems import RefusedError, of_rows, short
 from mlworkflow.api.shape import Asked
-from mlworkflow.runtime.fields import Field, RowsError
+from mlworkflow.runtime.fields import LONGEST, Field, RowsError
 
 if TYPE_CHECKING:
     from mlworkflow.api.served import Served
@@ -61,19 +62,18 @@ class Inference:
         """
         self._served = served
         self._told, binary = _parted(content, head)
+        self._wanted = _named(self._told.get("outputs", []), "output", _outputs(served))
         columns = _tensors(self._told, binary, {one.name: one for one in served.model.fields.all}, most_rows)
         self.asked = _asked(served, columns)
 
     def answer(self, version: str, answers: Sequence[Mapping[str, Any]]) -> tuple[bytes, int | None]:
         """Return the body of the answer, and the length of its JSON part where binary tensors follow."""
         known = _outputs(self._served)
-        wanted = self._told.get("outputs") or [{"name": name} for name in known if name != "id"]
+        wanted = self._wanted or [{"name": name} for name in known if name != "id"]
         binary_all = bool(_parameters(self._told).get("binary_data_output"))
         outputs, tail = [], []
         for one in wanted:
-            name = one.get("name") if isinstance(one, dict) else None
-            if name not in known:
-                raise RefusedError(400, f"There is no output {str(name)[:60]!r}, only {', '.join(known)}.")
+            name = one["name"]
             values = [answer[name] for answer in answers]
             if name == "probabilities":
                 values = [list(line.values()) for line in values]
@@ -99,9 +99,9 @@ def _parameters(told: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _parted(content: bytes, head: str | None) -> tuple[dict[str, Any], bytes]:
     """Return the JSON part and the binary part of a body."""
-    if head is not None and not (head.isdigit() and int(head) <= len(content)):
+    end = len(content) if head is None else number(head)
+    if end is None or end > len(content):
         raise RefusedError(400, "Inference-Header-Content-Length must be the length of the JSON part, but is not.")
-    end = len(content) if head is None else int(head)
     try:
         told = json.loads(content[:end])
     except (ValueError, RecursionError):
@@ -110,7 +110,22 @@ def _parted(content: bytes, head: str | None) -> tuple[dict[str, Any], bytes]:
         raise RefusedError(400, "The body must be an object with `inputs`, a list of tensors.")
     if not isinstance(told.get("outputs", []), list):
         raise RefusedError(400, "`outputs` must be a list.")
+    if not isinstance(told.get("id", ""), str) or short(told.get("id", "")) != told.get("id", ""):
+        raise RefusedError(400, f"`id` must be a text of at most {LONGEST} characters.")
     return told, content[end:]
+
+
+def _named(tensors: Sequence[Any], kind: str, known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return tensors when each is one of `known`, once."""
+    seen = set()
+    for one in tensors:
+        name = one.get("name") if isinstance(one, dict) else one
+        if not (isinstance(one, dict) and isinstance(name, str) and name in known):
+            raise RefusedError(400, f"There is no {kind} {str(name)[:60]!r}, only {', '.join(known)}.")
+        if name in seen:
+            raise RefusedError(400, f"The {kind} {name!r} must be there once.")
+        seen.add(name)
+    return list(tensors)
 
 
 def _tensors(
@@ -118,10 +133,10 @@ def _tensors(
 ) -> dict[str, list[Any]]:
     """Return {field: values} of the tensors, all of the same length."""
     found: dict[str, list[Any]] = {}
-    for one in told["inputs"]:
-        if not isinstance(one, dict) or one.get("name") not in known:
-            name = str(one.get("name") if isinstance(one, dict) else one)[:60]
-            raise RefusedError(400, f"There is no input {name!r}, only {', '.join(known)}.")
+    for one in _named(told["inputs"], "input", known):
+        kind = one.get("datatype")
+        if kind != "BYTES" and not (isinstance(kind, str) and kind in NUMBERS):
+            raise RefusedError(400, f"The datatype of {one['name']!r} must be BYTES or one of {', '.join(NUMBERS)}.")
         size = _parameters(one).get(DATA_SIZE)
         if size is not None:
             if not isinstance(size, int) or not 0 <= size <= len(binary):
@@ -130,6 +145,8 @@ def _tensors(
         else:
             found[one["name"]] = _listed(one)
         _demand_shape(one, found[one["name"]], most_rows)
+    if binary:
+        raise RefusedError(400, f"{len(binary)} bytes follow that are of no tensor.")
     lengths = {len(values) for values in found.values()}
     if len(lengths) > 1:
         raise RefusedError(400, f"All tensors must have as many rows, but they have {sorted(lengths)}.")
@@ -153,11 +170,9 @@ def _listed(one: Mapping[str, Any]) -> list[Any]:
 
 def _read(one: Mapping[str, Any], content: bytes) -> list[Any]:
     """Return the values of a binary tensor: NaN and the empty word are not known."""
-    kind = one.get("datatype")
+    kind = one["datatype"]
     if kind == "BYTES":
         return _read_words(str(one["name"]), content)
-    if kind not in NUMBERS:
-        raise RefusedError(400, f"The datatype of {one['name']!r} must be BYTES or one of {', '.join(NUMBERS)}.")
     dtype = np.dtype(NUMBERS[kind])
     if len(content) % dtype.itemsize:
         raise RefusedError(400, f"The bytes of {one['name']!r} are no whole number of {kind}.")

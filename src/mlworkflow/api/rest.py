@@ -16,7 +16,7 @@ from mlworkflow.api.document import described
 from mlworkflow.api.front import demand_model
 from mlworkflow.api.http import SAFE
 from mlworkflow.api.page import page
-from mlworkflow.api.problems import MEDIA_TYPE, RefusedError, document
+from mlworkflow.api.problems import MEDIA_TYPE, RefusedError, document, short
 from mlworkflow.api.service import Service
 from mlworkflow.recording.errors import LogFullError, LogUnwritableError
 
@@ -173,7 +173,12 @@ async def _invalid(request: Request, error: Exception) -> Response:
     if any(one["type"] == "json_invalid" for one in found):
         return await _refused(request, RefusedError(400, "The body must be JSON, but it is not."))
     errors = [
-        {"row": None, "field": ".".join(map(str, one["loc"][1:])) or None, "rule": one["msg"], "value": _shown(one)}
+        {
+            "row": None,
+            "field": short(".".join(map(str, one["loc"][1:])) or None),
+            "rule": one["msg"],
+            "value": _shown(one),
+        }
         for one in found[:20]
     ]
     return await _refused(request, RefusedError(422, "The request must fit its schema, but does not.", errors))
@@ -181,4 +186,4 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 def _shown(one: Any) -> str | None:
     told = one.get("input")
-    return None if told is None or isinstance(told, dict | list) else str(told)[:60].encode("utf-8", "replace").decode()
+    return None if told is None or isinstance(told, dict | list) else str(short(told))

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_TOLD = 50  # mistakes in one error
 LONGEST = 80  # characters of a value that is shown
+MOST_NAMES = 200  # of a row, among which the nearest to a missing one is looked for
+MISSING, UNKNOWN = "must be there (null: not known)", "must be a field of the model"
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Fields:
         """
         mistakes = [mistake for number, row in enumerate(rows) for mistake in self._mistakes(number, row)]
         if mistakes:
-            raise RowsError(mistakes)
+            raise RowsError([self._hinted(one, rows) for one in mistakes[:MOST_TOLD]] + mistakes[MOST_TOLD:])
         return self.typed({name: [row.get(name) for row in rows] for name in self.names})
 
     def typed(self, values: Mapping[str, Sequence[Any]]) -> Columns:
@@ -133,13 +136,22 @@ class Fields:
             return
         for name in self._required:
             if name not in row:
-                yield Mistake(number, name, "must be there (null: not known)", hint=nearest(name, row))
+                yield Mistake(number, name, MISSING)
         for name in row:
             if name not in self._known:
-                yield Mistake(number, str(name), "must be a field of the model", hint=nearest(str(name), self.names))
+                yield Mistake(number, str(name), UNKNOWN)
         for one in self.all:
             if (value := row.get(one.name)) is not None and (rule := self._broken(one, value)):
                 yield Mistake(number, one.name, rule, value)
+
+    def _hinted(self, one: Mistake, rows: Sequence[Any]) -> Mistake:
+        """Return a mistake with the nearest name, where a name is wrong; looked for among short names, and not many."""
+        if one.rule not in (MISSING, UNKNOWN) or one.field is None or len(one.field) > LONGEST:
+            return one
+        known = (
+            self.names if one.rule == UNKNOWN else [str(name)[:LONGEST] for name in islice(rows[one.row], MOST_NAMES)]
+        )
+        return replace(one, hint=nearest(one.field, known))
 
     def _broken(self, one: Field, value: Any) -> str | None:
         """Return the rule that a value breaks."""
