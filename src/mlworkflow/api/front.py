@@ -16,16 +16,29 @@ from urllib.parse import parse_qs
 import msgspec
 
 from mlworkflow.api import meters, protocol
-from mlworkflow.api.http import GoneError, Message, Receive, Scope, Send, answer, body, demand_json, header, refuse
+from mlworkflow.api.http import (
+    GoneError,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    again,
+    answer,
+    body,
+    demand_json,
+    header,
+    refuse,
+)
 from mlworkflow.api.keys import Keys
 from mlworkflow.api.limits import Bucket
 from mlworkflow.api.problems import RefusedError
 from mlworkflow.api.served import Served
 from mlworkflow.api.service import Service
 
-PREDICT, MODELS = "/predict", "/v2/models/"
+PREDICT, FEEDBACK, MODELS = "/predict", "/feedback", "/v2/models/"
 OPEN = ("/", "/v2/health/live", "/v2/health/ready")  # without a key
 MOST_REASONS = 100
+NO_PATH = "There is no such path. GET /openapi.json lists those there are."
 
 
 class Front:
@@ -58,9 +71,9 @@ class Front:
             status = 499  # nginx's number for a client that has gone
         except RefusedError as refused:
             self._count_refused(refused)
-            await refuse(noted, refused)
+            await refuse(scope, receive, noted, refused)
         except Exception:
-            await self._failed(noted, bool(status))
+            await self._failed(scope, receive, noted, bool(status))
         finally:
             self._active -= 1
             counter, seconds = meters.counted(_named(route), status)
@@ -70,11 +83,17 @@ class Front:
     async def _carried_out(self, scope: Scope, receive: Receive, send: Send, started: float) -> str:
         path = scope["path"]
         self._admit(scope, path)
-        if path == PREDICT and scope["method"] == "POST":
+        infers = path.endswith("/infer") and path.startswith(MODELS)
+        if scope["method"] != "POST" and (path == PREDICT or infers):
+            raise RefusedError(405, "This path takes another method: POST.", headers={"allow": "POST"})
+        if path == PREDICT:
             await self._predict(scope, receive, send, started)
-        elif path.endswith("/infer") and path.startswith(MODELS) and scope["method"] == "POST":
+        elif infers:
             await self._infer(scope, receive, send, started)
         else:
+            if path == FEEDBACK and scope["method"] == "POST":
+                demand_json(scope)
+                receive = again(await body(scope, receive, self._limits), receive)
             await self._rest(scope, receive, send)
         return str(path)
 
@@ -109,7 +128,7 @@ class Front:
     async def _infer(self, scope: Scope, receive: Receive, send: Send, started: float) -> None:
         content = await body(scope, receive, self._limits)
         champion = self.service.champion
-        demand_model(champion, scope["path"])
+        demand_model(champion, scope["path"].removesuffix("/infer"))
         request = protocol.Inference(champion, content, header(scope, protocol.HEADER), self._limits.rows)
         version, answers = await self.service.predict(request.asked, 0, started, champion)
         written, length = request.answer(version, answers)
@@ -123,14 +142,15 @@ class Front:
         if self.service.log is not None and refused.status in (413, 422):
             self.service.log.count("rejected")
 
-    async def _failed(self, send: Send, begun: bool) -> None:
+    async def _failed(self, scope: Scope, receive: Receive, send: Send, begun: bool) -> None:
         """Tell the operator all, and the client a number to name."""
         incident = secrets.token_hex(4)
         print(f"mlworkflow: incident {incident}\n{traceback.format_exc()}", file=sys.stderr, flush=True)
         if self.service.log is not None:
             self.service.log.count("failed")
         if not begun:
-            await refuse(send, RefusedError(500, f"Something went wrong here. Name the incident {incident}."))
+            told = RefusedError(500, f"Something went wrong here. Name the incident {incident}.")
+            await refuse(scope, receive, send, told)
 
 
 def demand_model(champion: Served, path: str) -> None:
@@ -138,7 +158,9 @@ def demand_model(champion: Served, path: str) -> None:
     name, *rest = path.removeprefix(MODELS).split("/")
     if name != champion.model.name:
         raise RefusedError(404, f"There is no model {name[:60]!r}, only {champion.model.name}.", close=True)
-    if rest[:1] == ["versions"] and rest[1:2] != [champion.version]:
+    if rest and (rest[0] != "versions" or len(rest) != 2):
+        raise RefusedError(404, NO_PATH, close=True)
+    if rest and rest[1:2] != [champion.version]:
         found = (rest[1:2] or [""])[0][:60]
         raise RefusedError(404, f"There is no version {found!r}, only {champion.version}.", close=True)
 
@@ -163,5 +185,5 @@ def _named(path: str) -> str:
     """Return a path as it is counted: a client cannot make up new ones."""
     if path.startswith(MODELS):
         return MODELS + ("infer" if path.endswith("/infer") else "metadata")
-    known = (PREDICT, *OPEN, "/v2", "/model", "/example", "/feedback", "/metrics", "/openapi.json")
+    known = (PREDICT, *OPEN, "/v2", "/model", "/example", FEEDBACK, "/metrics", "/openapi.json")
     return path if path in known else "other"

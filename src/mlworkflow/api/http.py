@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -15,6 +16,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 JSON = "application/json"
+WHOLE = "mlworkflow.whole"  # in a scope: its body was read to the end
+LINGER = 1.0  # seconds in which what a refused request still sends is read
+MOST_LEFT = 50_000_000  # bytes of it
 SAFE = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -65,6 +69,7 @@ async def body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
                 if size > limits.body:
                     raise too_long
                 if not message.get("more_body"):
+                    scope[WHOLE] = True
                     return parts[0] if len(parts) == 1 else b"".join(parts)
     except TimeoutError:
         told = f"A body must be there within {limits.body_seconds:g} seconds, but this one was not."
@@ -77,17 +82,46 @@ async def answer(
     media_type: str = JSON,
     status: int = 200,
     more: dict[str, str] | None = None,
+    *,
+    last: bool = True,
 ) -> None:
-    """Send an answer."""
+    """Send an answer; without `last` the request is not yet over."""
     own = [(name.encode(), value.encode("latin-1")) for name, value in (more or {}).items()]
     headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(content)), *SAFE, *own]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    await send({"type": "http.response.body", "body": content, "more_body": not last})
 
 
-async def refuse(send: Send, refused: RefusedError) -> None:
-    """Send a problem document."""
-    await answer(send, document(refused), MEDIA_TYPE, refused.status, refused.headers)
+async def refuse(scope: Scope, receive: Receive, send: Send, refused: RefusedError) -> None:
+    """Send a problem document, and read what the client still sends for a while.
+
+    A connection that is closed over unread bytes is reset, and the client may never see why it was refused.
+    """
+    await answer(send, document(refused), MEDIA_TYPE, refused.status, refused.headers, last=False)
+    if not (scope.get(WHOLE) or refused.status == 408 or header(scope, b"expect")):
+        await _drain(receive)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _drain(receive: Receive) -> None:
+    left = MOST_LEFT
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
+
+
+def again(content: bytes, receive: Receive) -> Receive:
+    """Return what gives a body that was read already, and then what `receive` does."""
+    waiting: list[Message] = [{"type": "http.request", "body": content, "more_body": False}]
+
+    async def given() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return given
 
 
 def demand_json(scope: Scope) -> None:

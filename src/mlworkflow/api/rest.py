@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from mlworkflow.api import meters, protocol
 from mlworkflow.api.document import described
-from mlworkflow.api.front import demand_model
+from mlworkflow.api.front import NO_PATH, demand_model
 from mlworkflow.api.http import SAFE
 from mlworkflow.api.page import page
 from mlworkflow.api.problems import MEDIA_TYPE, RefusedError, document, short
@@ -32,14 +32,18 @@ class Outcome(BaseModel):
 
 def rest(service: Service) -> FastAPI:
     """Return the application; `service` is asked at each request for what serves then."""
-    app = FastAPI(title=f"mlworkflow: {service.champion.model.name}", docs_url=None, redoc_url=None)
+    app = FastAPI(title=f"mlworkflow: {service.champion.model.name}", openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(Exception, _failed)  # Front tells the operator
     _add_model(app, service)
     _add_protocol(app, service)
-    app.openapi = lambda: described(app, service.champion)  # type: ignore[method-assign]
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return _json(described(app, service.champion))
+
     return app
 
 
@@ -155,7 +159,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     told = {
-        404: "There is no such path. GET /openapi.json lists those there are.",
+        404: NO_PATH,
         405: "This path takes another method.",
     }
     refused = RefusedError(error.status_code, told.get(error.status_code, "The request cannot be carried out."))

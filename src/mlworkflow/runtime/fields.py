@@ -148,10 +148,8 @@ class Fields:
         """Return a mistake with the nearest name, where a name is wrong; looked for among short names, and not many."""
         if one.rule not in (MISSING, UNKNOWN) or one.field is None or len(one.field) > LONGEST:
             return one
-        known = (
-            self.names if one.rule == UNKNOWN else [str(name)[:LONGEST] for name in islice(rows[one.row], MOST_NAMES)]
-        )
-        return replace(one, hint=nearest(one.field, known))
+        known = self.names if one.rule == UNKNOWN else islice(rows[one.row], MOST_NAMES)
+        return replace(one, hint=nearest(one.field, (str(name)[:LONGEST] for name in known)))
 
     def _broken(self, one: Field, value: Any) -> str | None:
         """Return the rule that a value breaks."""
