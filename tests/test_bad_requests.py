@@ -79,16 +79,27 @@ ROWS = [  # (body, status, words)
     ({**ROW, "since": "2024-13-01"}, 422, "must be a date"),
     ({**ROW, "since": 20240131}, 422, "must be a date"),
     ({**ROW, "since": "0000-01-01"}, 422, "must be a date"),
+    (b'{"\\ud800": 1}', 422, "must be a field of the model"),
+    (b'{"a\\ud800ge": 1}', 422, "did you mean 'age'"),
+    ({**ROW, "x" * 100_000: 1}, 422, "xxx..."),
+    ({f"k{number}": 1 for number in range(100_000)}, 422, "and 99954 more"),
     ([ROW] * 1001, 413, "may have 1000 rows"),
     ({**ROW, "plan": "x" * 3_000_000}, 413, "may have 2,000,000 bytes"),
     ([ROW] * 100_000, 413, "bytes"),
 ]
 
 
+def demand_safe(answer):
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["cache-control"] == "no-store"
+
+
 def demand_problem(answer, status, words=""):
     assert answer.status == status, answer.content
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["x-content-type-options"] == "nosniff"
+    demand_safe(answer)
+    assert len(answer.content) < 20_000
     told = answer.json
     assert (told["status"], bool(told["title"]), bool(told["detail"])) == (status, True, True)
     assert words in json.dumps(told, ensure_ascii=False), told
@@ -118,6 +129,22 @@ V2 = [
     ({"inputs": TENSORS[1:]}, 422, "must be there"),
     ({"inputs": TENSORS, "outputs": [{"name": "nothing"}]}, 400, "There is no output 'nothing'"),
     ({"inputs": TENSORS, "outputs": 3}, 400, "`outputs` must be a list"),
+    ({"inputs": TENSORS, "outputs": [{"name": []}]}, 400, "There is no output '[]'"),
+    ({"inputs": TENSORS, "outputs": [{"name": "prediction"}] * 2}, 400, "must be there once"),
+    ({"inputs": [*TENSORS, {**TENSORS[0], "data": [99]}]}, 400, "The input 'age' must be there once"),
+    (tensor(0, name=[]), 400, "There is no input '[]'"),
+    (tensor(0, name={"age": 1}), 400, "There is no input"),
+    (tensor(0, name="\ud800"), 400, "There is no input"),
+    (tensor(0, datatype=None), 400, "The datatype of 'age' must be"),
+    (tensor(0, datatype="FP65"), 400, "The datatype of 'age' must be"),
+    (tensor(0, datatype=["FP64"]), 400, "The datatype of 'age' must be"),
+    (tensor(0, data=[1e999]), 422, "must be a finite number"),
+    (tensor(0, data=[[[31]]]), 422, "must be a finite number"),
+    ({"inputs": TENSORS, "id": "\ud800"}, 400, "`id` must be a text"),
+    ({"inputs": TENSORS, "id": 7}, 400, "`id` must be a text"),
+    ({"inputs": [{**one, "shape": [1001], "data": one["data"] * 1001} for one in TENSORS]}, 413, "1000 rows"),
+    (b"[" * 200_000, 400, "must be JSON"),
+    (b"\xff\xfe", 400, "must be JSON"),
     ({"inputs": TENSORS, "outputs": [3]}, 400, "There is no output"),
 ]
 
@@ -146,6 +173,9 @@ def test_what_does_not_keep_the_protocol_is_refused(api, body, status, words):
         ({"inputs": TENSORS}, b"", "99999999", "must be the length of the JSON part"),
         ({"inputs": TENSORS}, b"", "-1", "must be the length of the JSON part"),
         ({"inputs": TENSORS}, b"", "5", "must be JSON"),
+        ({"inputs": TENSORS}, b"", "\xb2", "must be the length of the JSON part"),
+        ({"inputs": TENSORS}, b"", "9" * 5000, "must be the length of the JSON part"),
+        ({"inputs": TENSORS}, b"12345678", None, "8 bytes follow that are of no tensor"),
     ],
 )
 def test_bad_binary_tensors_are_refused(api, head, tail, length, words):
@@ -161,7 +191,16 @@ PATHS = [
     ("POST", "/predict?reasons=101", {}, 422, "reasons"),
     ("POST", "/predict?reasons=-1", {}, 422, "reasons"),
     ("POST", "/predict", {"content-length": "99999999999"}, 413, "bytes"),
-    ("GET", "/predict", {}, 404, "no such path"),
+    ("GET", "/predict", {}, 405, "another method: POST"),
+    ("PUT", MODEL, {}, 405, "another method: POST"),
+    ("GET", "/model/", {}, 404, "no such path"),
+    ("GET", "/docs", {}, 404, "no such path"),
+    ("POST", "/v2/models/churn/x/infer", {}, 404, "no such path"),
+    ("POST", "/v2/models/churn/versions/v1/x/infer", {}, 404, "no such path"),
+    ("POST", "/v2/models/churn/versions/infer", {}, 404, "no such path"),
+    ("POST", "/predict?reasons=%ff", {}, 422, "reasons"),
+    ("POST", "/feedback", {"content-type": "text/plain"}, 415, "must be application/json"),
+    ("POST", "/feedback", {"content-length": "99999999999"}, 413, "bytes"),
     ("DELETE", "/model", {}, 405, "another method"),
     ("GET", "/admin", {}, 404, "no such path"),
     ("GET", "/../../etc/passwd", {}, 404, "no such path"),
@@ -176,6 +215,27 @@ PATHS = [
 @pytest.mark.parametrize(("method", "path", "headers", "status", "words"), PATHS)
 def test_wrong_paths_methods_types_and_parameters_are_refused(api, method, path, headers, status, words):
     demand_problem(api.ask(method, path, ROW, headers), status, words)
+
+
+def test_a_key_that_is_there_twice_counts_as_it_was_told_last(api):
+    twice = b'{"age": 99, "paid": 52.5, "plan": "basic", "since": "2024-02-01", "age": 31}'
+    said = api.predict(ROW).json["predictions"][0]["probabilities"]
+    assert api.predict(twice).json["predictions"][0]["probabilities"] == said
+    assert api.predict(twice.replace(b"31}", b'31, "customer": NaN}')).json["predictions"][0]["probabilities"] == said
+
+
+@pytest.mark.parametrize("path", ["/", "/openapi.json", "/model", "/example", "/metrics", "/v2", "/v2/health/ready"])
+def test_every_answer_is_safe_in_a_browser(api, path):
+    demand_safe(api.ask("GET", path))
+
+
+def test_the_nearest_names_are_looked_for_as_often_as_they_are_told(api, monkeypatch):
+    from mlworkflow.runtime import fields
+
+    sought, nearest = [], fields.nearest
+    monkeypatch.setattr(fields, "nearest", lambda word, known: sought.append(word) or nearest(word, known))
+    told = demand_problem(api.predict([{"aeg": 1, "plam": 2}] * 1000), 422, "did you mean 'age'")
+    assert len(told["errors"]) == len(sought) == 50
 
 
 def test_all_that_is_wrong_is_told_with_row_field_rule_and_value(api):
@@ -221,7 +281,8 @@ def test_no_rows_have_no_predictions(api):
 
 
 def test_a_body_that_does_not_come_is_waited_for_no_longer_than_allowed(api):
-    demand_problem(api.predict([b'{"age": (more)']), 408, "within 0.2 seconds")
+    for path in ("/predict", MODEL, "/feedback"):
+        demand_problem(api.ask("POST", path, [b'{"age": (more)']), 408, "within 0.2 seconds")
 
 
 def test_a_client_that_goes_gets_nothing(api):
@@ -230,6 +291,7 @@ def test_a_client_that_goes_gets_nothing(api):
 
 def test_a_body_in_parts_is_counted_as_it_comes(api):
     demand_problem(api.predict([b"[" + b" " * 1_500_000, b" " * 1_500_000, b"]"]), 413, "bytes")
+    demand_problem(api.ask("POST", "/feedback", [b" " * 1_500_000, b" " * 1_500_000]), 413, "bytes")
     half = json.dumps(ROW).encode()
     assert api.predict([half[:20], half[20:]]).status == 200
 
@@ -278,7 +340,13 @@ def test_outcomes_are_checked(folder, tmp_path):
     demand_problem(api.ask("POST", "/feedback", {"id": made, "outcome": "perhaps"}), 422, "must be one of no, yes")
     demand_problem(api.ask("POST", "/feedback", {"id": "nonsense", "outcome": "yes"}), 404, "no prediction")
     demand_problem(api.ask("POST", "/feedback", {"id": made, "outcome": "yes", "more": 1}), 422, "more")
+    demand_problem(api.ask("POST", "/feedback", {"id": made, "outcome": None}), 422, "outcome")
+    demand_problem(api.ask("POST", "/feedback", {"id": "x" * 101, "outcome": "yes"}), 422, "id")
+    demand_problem(api.ask("POST", "/feedback", {"id": made, "outcome": "yes", "\ud800": 1}), 422, "\"?\"")
+    demand_problem(api.ask("POST", "/feedback", {"id": "\ud800", "outcome": "yes"}), 422, "id")
     demand_problem(api.ask("POST", "/feedback", b"{"), 400, "must be JSON")
+    demand_problem(api.ask("POST", "/feedback", b"\xff"), 400, "")
+    demand_problem(api.ask("POST", "/feedback", b"[" * 200_000), 400, "")
 
 
 def test_outcomes_of_what_is_not_recorded_are_refused(api):
