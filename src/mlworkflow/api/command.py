@@ -107,6 +107,7 @@ def _champion(wanted: Wanted) -> tuple[str, Path]:
 
 
 def released(stage: str) -> tuple[str, Path]:
+    """Return (version, folder) of what a stage is at; raises what `releasing.bundles.fetch` does."""
     from mlworkflow.releasing.bundles import current, fetch
 
     release = current(stage)

@@ -1,13 +1,14 @@
 """`mlworkflow export docker`: a Dockerfile and all that it copies; nothing but packages comes from elsewhere.
 
-The image runs the source of this package as it is here, without installing it: a build would ask for a build tool that no
-lock pins. Its user has a number, so that Kubernetes can tell that it is not root.
+The image runs the source of this package as it is here, without installing it: a build would ask for a build tool that
+no lock pins. Its user has a number, so that Kubernetes can tell that it is not root.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shlex import quote
 from string import Template
 
 from mlworkflow.core import io
@@ -43,9 +44,10 @@ USER $user:$user
 EXPOSE $port
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \\
-  CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:$port/v2/health/ready', timeout=4)"]
+  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:$port/v2/health/ready', timeout=4)"]
 # It can be reached from elsewhere, so it does not start without keys: MLWORKFLOW_KEYS, or --keys FILE
-ENTRYPOINT ["python", "-m", "mlworkflow.cli", "serve", "--bundle", "bundle", "--host", "0.0.0.0", "--port", "$port", "--log-folder", "log"]
+ENTRYPOINT ["python", "-m", "mlworkflow.cli", "serve", "--bundle", "bundle", "--log-folder", "log", \\
+  "--host", "0.0.0.0", "--port", "$port"]
 CMD ["--workers", "1"]
 """)
 IGNORED = "*\n!bundle\n!src\n!requirements.lock\n**/__pycache__\n"
@@ -74,7 +76,7 @@ def export(one: Subject) -> Export:
 
 def _next(one: Subject, folder: str) -> list[str]:
     return [
-        f"docker build -t {one.image} {folder}",
+        f"docker build -t {one.image} {quote(folder)}",
         "mlworkflow key me --file keys.txt",
         "docker run --read-only --tmpfs /tmp --cap-drop ALL \\",
         f"  -p 127.0.0.1:{PORT}:{PORT} -v {one.name}-log:/app/log \\",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -70,6 +69,6 @@ def _hashes(folder: Path, kind: str) -> dict[str, str]:
 
 
 def shown(folder: Path, here: Path) -> str:
-    """Return the folder as a shell takes it from `here`."""
+    """Return the path of the folder from `here`."""
     resolved, base = folder.resolve(), here.resolve()
-    return shlex.quote(str(resolved.relative_to(base) if resolved.is_relative_to(base) else resolved))
+    return str(resolved.relative_to(base) if resolved.is_relative_to(base) else resolved)

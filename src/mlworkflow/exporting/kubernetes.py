@@ -6,6 +6,7 @@ Security as the `restricted` standard for pods asks for (https://kubernetes.io/d
 from __future__ import annotations
 
 import re
+from shlex import quote
 from string import Template
 
 from mlworkflow.api.server import GRACE
@@ -106,7 +107,7 @@ spec:
         - name: keys
           secret:
             secretName: $name-keys
-            defaultMode: 0440
+            defaultMode: 288  # 0440
         - name: log  # of predictions; gone with the pod: mount a claim here to keep it
           emptyDir: {sizeLimit: 12Gi}
         - name: tmp
@@ -209,6 +210,6 @@ def _next(one: Subject, folder: str) -> list[str]:
     return [
         "mlworkflow key me --file keys.txt",
         f"kubectl create secret generic {one.name}-keys --from-file=keys.txt",
-        f"kubectl apply -f {folder}",
+        f"kubectl apply -f {quote(folder)}",
         f"kubectl rollout status deployment/{one.name}",
     ]

@@ -15,6 +15,7 @@ import json
 import platform
 import re
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from mlworkflow.core import io
@@ -78,8 +79,8 @@ def mlmodel(one: Subject) -> dict[str, Any]:
 def _column(field: Field) -> dict[str, Any]:
     """Return a column of the signature.
 
-    Only texts have a type: to MLflow whole numbers are no `double`, and numbers no `string`, so that it would refuse tables
-    that the bundle reads. The bundle checks the values itself, and its kinds are in the metadata.
+    Only texts have a type: to MLflow whole numbers are no `double`, and numbers no `string`, so that it would refuse
+    tables that the bundle reads. The bundle checks the values itself, and its kinds are in the metadata.
     """
     return {"type": "string" if field.kind == "text" else "any", "name": field.name, "required": field.required}
 
@@ -111,5 +112,5 @@ def _next(folder: str) -> list[str]:
         ">>> import mlflow",
         f">>> mlflow.pyfunc.load_model({folder!r}).predict(table)",
         "or, as a server:",
-        f"mlflow models serve -m {folder} --env-manager local -p 5000",
+        f"mlflow models serve -m {quote(folder)} --env-manager local -p 5000",
     ]

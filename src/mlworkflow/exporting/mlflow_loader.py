@@ -1,4 +1,4 @@
-"""What MLflow calls to load the folder that `mlworkflow export mlflow` wrote: it needs NumPy, pandas, and the backend."""
+"""What MLflow calls to load the folder of `mlworkflow export mlflow`: it needs NumPy, pandas, and the backend."""
 
 from __future__ import annotations
 

@@ -59,6 +59,6 @@ def _next(folder: str) -> list[str]:
     return [
         "python",
         ">>> import onnxruntime",
-        f'>>> model = onnxruntime.InferenceSession({f"{folder}/{ONNX}"!r})',
+        f">>> model = onnxruntime.InferenceSession({f'{folder}/{ONNX}'!r})",
         f">>> model.run(None, inputs)  # see {folder}/{ABOUT}",
     ]
