@@ -210,6 +210,12 @@ def test_other_columns_of_the_table_may_come_along(api):
     assert answer.json["predictions"][0]["probabilities"] == api.predict(ROW).json["predictions"][0]["probabilities"]
 
 
+def test_the_example_is_a_row_that_is_answered(api):
+    example = api.ask("GET", "/example").json
+    assert set(example) == set(ROW)
+    assert api.predict(example).status == 200
+
+
 def test_no_rows_have_no_predictions(api):
     assert api.predict([]).json == {"version": "v1", "predictions": []}
 

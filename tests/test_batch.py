@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
+import pickle
 import signal
 import sqlite3
 import subprocess
@@ -13,8 +16,10 @@ import pandas as pd
 import pytest
 
 from mlworkflow.batch.command import Wanted, predict
+from mlworkflow.batch.parts import Parts
 from mlworkflow.core import io
-from mlworkflow.core.errors import ProjectError, UnreadableError
+from mlworkflow.core.errors import ProjectError, TableError, UnreadableError
+from mlworkflow.origins.addresses import SourceError
 from tests.conftest import ROOT
 from tests.test_bundle import customers
 from tests.test_predict import bundle, folder  # noqa: F401
@@ -55,7 +60,7 @@ def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_bytes(bundle, tmp
         command, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, stderr=subprocess.DEVNULL
     ) as run:
         parts = tmp_path / ".out.csv.parts"
-        while len(list(parts.glob("*rejects.csv"))) < 3:
+        while len(list(parts.glob("*-said.csv"))) < 3:
             time.sleep(0.01)
         run.send_signal(number)
     assert not (tmp_path / "out.csv").exists()
@@ -73,7 +78,7 @@ def test_a_stopped_run_of_other_rows_is_begun_anew(bundle, tmp_path):  # noqa: F
     (parts / "part-000000-said.csv").write_text("lies\n")
     (parts / "part-000000-rejects.csv").write_text("file,row,column,value,reason,values\n")
     code, said = scored(tmp_path, tmp_path / "rows.csv", bundle)
-    assert (code, "it goes on there" in said) == (0, False)
+    assert (code, "it goes on there" in said, "it is begun anew" in said) == (0, False, True)
     assert "lies" not in (tmp_path / "out.csv").read_text()
 
 
@@ -94,7 +99,45 @@ def test_a_damaged_file_of_a_folder_is_named_and_nothing_is_written(bundle, tmp_
     (tmp_path / "in/b.parquet").write_bytes(b"PAR1")
     with pytest.raises(UnreadableError, match=r"b\.parquet"):
         scored(tmp_path, tmp_path / "in", bundle)
-    assert not (tmp_path / "out.csv").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_files_with_the_key_and_without_are_not_mixed(bundle, tmp_path):  # noqa: F811
+    io.write_table(customers(5), tmp_path / "in/a.csv")
+    io.write_table(customers(5).drop(columns="customer"), tmp_path / "in/b.csv")
+    with pytest.raises(TableError, match=r"up to b\.csv .*\n.*have the key's columns, others have not: customer"):
+        scored(tmp_path, tmp_path / "in", bundle)
+
+
+def test_keys_of_several_types_are_words_in_parquet(bundle, tmp_path):  # noqa: F811
+    io.write_table(customers(2).assign(customer=[1, 2]), tmp_path / "in/a.parquet")
+    io.write_table(customers(1), tmp_path / "in/b.csv")
+    scored(tmp_path, tmp_path / "in", bundle, "out.parquet")
+    assert pd.read_parquet(tmp_path / "out.parquet")["customer"].tolist() == ["1", "2", "c0"]
+
+
+def test_what_a_run_writes_is_no_input(bundle, tmp_path):  # noqa: F811
+    io.write_table(customers(5), tmp_path / "in/a.csv")
+    (tmp_path / "in/.out.csv.parts").mkdir()
+    (tmp_path / "in/.out.csv.parts/part-000000-said.csv").write_text("of a run before\n")
+    for _ in range(2):
+        scored(tmp_path, tmp_path / "in", bundle, "in/out.csv")
+        assert len(pd.read_csv(tmp_path / "in/out.csv")) == 5
+    with pytest.raises(UnreadableError, match="the predictions would overwrite it"):
+        scored(tmp_path, tmp_path / "in/a.csv", bundle, "in/a.csv")
+
+
+def test_a_key_may_hold_what_csv_is_made_of(bundle, tmp_path):  # noqa: F811
+    names = ["a\rb", 'c,"d"', "e\nf", "g"]
+    rows = customers(4).assign(customer=names)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    rows.assign(age=["x\ry", "1", "2", "3"]).to_parquet(tmp_path / "bad.parquet")
+    scored(tmp_path, tmp_path / "rows.parquet", bundle)
+    with (tmp_path / "out.csv").open(newline="") as file:
+        assert [row["customer"] for row in csv.DictReader(file)] == names
+    assert scored(tmp_path, tmp_path / "bad.parquet", bundle)[0] == 3
+    with (tmp_path / "out.csv.rejects.csv").open(newline="") as file:
+        assert [row["value"] for row in csv.DictReader(file)] == ["x\ry"]
 
 
 def test_the_rows_of_a_query_are_scored(bundle, tmp_path):  # noqa: F811
@@ -108,13 +151,28 @@ def test_the_rows_of_a_query_are_scored(bundle, tmp_path):  # noqa: F811
         scored(tmp_path, address, bundle)
 
 
+def test_the_rows_of_a_query_that_was_stopped_are_not_those_of_another(bundle, tmp_path, monkeypatch):  # noqa: F811
+    with sqlite3.connect(tmp_path / "crm.db") as database:
+        customers(9).to_sql("customers", database, index=False)
+    database.close()
+    address, ask = f"sqlite:///{tmp_path}/crm.db", "SELECT * FROM customers WHERE customer = '{}'"
+    with monkeypatch.context() as stopping:
+        stopping.setattr(Parts, "join", lambda *_: sys.exit())
+        with pytest.raises(SystemExit):
+            scored(tmp_path, address, bundle, query=ask.format("c1"))
+    _, said = scored(tmp_path, address, bundle, query=ask.format("c5"))
+    assert "it is begun anew" in said
+    assert pd.read_csv(tmp_path / "out.csv")["customer"].tolist() == ["c5"]
+
+
 def test_csv_parquet_and_json_lines_hold_the_same(bundle, tmp_path):  # noqa: F811
     io.write_table(customers(9), tmp_path / "rows.csv")
     for suffix in ("csv", "parquet", "jsonl"):
         scored(tmp_path, tmp_path / "rows.csv", bundle, f"out.{suffix}", chunk=4)
-    csv = pd.read_csv(tmp_path / "out.csv")
-    pd.testing.assert_frame_equal(csv, pd.read_parquet(tmp_path / "out.parquet"), check_dtype=False)
-    pd.testing.assert_frame_equal(csv, pd.read_json(tmp_path / "out.jsonl", lines=True), check_dtype=False, rtol=1e-12)
+    parquet, lines = pd.read_parquet(tmp_path / "out.parquet"), (tmp_path / "out.jsonl").read_text().splitlines()
+    text = pd.read_csv(tmp_path / "out.csv")
+    pd.testing.assert_frame_equal(text, parquet, check_dtype=False)
+    assert [json.loads(line) for line in lines] == parquet.to_dict("records")
 
 
 def test_reasons_come_with_each_row(bundle, tmp_path):  # noqa: F811
@@ -133,6 +191,16 @@ def test_a_workers_cluster_makes_the_same_bytes(bundle, tmp_path):  # noqa: F811
     assert (tmp_path / "dask.csv").read_bytes() == (tmp_path / "local.csv").read_bytes()
 
 
+def test_a_worker_tells_a_mistake_in_the_same_words():
+    told = TableError("rows.csv", ["the column 'age' is missing"], "Name it.")
+    again = pickle.loads(pickle.dumps(told))
+    assert (type(again), str(again)) == (TableError, str(told))
+
+
 def test_options_that_mean_nothing_are_refused(bundle, tmp_path):  # noqa: F811
     with pytest.raises(ProjectError, match="--chunk must be 1 or more"):
         scored(tmp_path, "rows.csv", bundle, chunk=0)
+    with pytest.raises(ProjectError, match="--compute must be local, dask or the address"):
+        scored(tmp_path, "rows.csv", bundle, compute="cluster")
+    with pytest.raises(SourceError, match="so --query has nothing to ask"):
+        scored(tmp_path, "rows.csv", bundle, query="SELECT 1")

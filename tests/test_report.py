@@ -21,6 +21,7 @@ from mlworkflow.pages.templates import number, percent, score
 from mlworkflow.report.facts import Facts
 from mlworkflow.report.page import page as page_of
 from mlworkflow.rows.schema import Column
+from mlworkflow.serving.folder import MANIFEST
 
 PRIMARY = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse", "clustering": "silhouette"}
 CLASSES = {"binary": ["no", "yes"], "multiclass": ["red", "green", "blue"], "regression": [], "clustering": []}
@@ -170,6 +171,7 @@ def facts(task: str, name: str = "age") -> Facts:
         },
         influence=pd.DataFrame({"parameter": ["max_depth", "max_features"], "share": [0.75, 0.25]}),
         curve=curve,
+        onnx={"difference": 3.3e-16, "rows": 133, "hard_rows": 853},
         cv={primary: 0.9812},
         test={primary: 0.9785},
         intervals={
@@ -361,6 +363,7 @@ def write_files(told: Facts, folder: Path) -> None:
         paths.FINDINGS: told.findings,
         paths.DECISION: told.decision,
         paths.DRIFT: told.drift or {},
+        paths.BUNDLE / MANIFEST: {"onnx": told.onnx},
     }
     for path, value in files.items():
         io.write_json(value, folder / path)
@@ -372,6 +375,12 @@ def write_files(told: Facts, folder: Path) -> None:
         io.write_table(table, folder / path)
     stated = told.problem.model_dump(mode="json", by_alias=True)
     io.write_yaml({"problem": stated, "model": {"name": told.model, "rung": told.own_rung}}, folder / paths.PARAMS)
+
+
+def test_what_the_onnx_file_is_worth_is_told_or_why_there_is_none() -> None:
+    assert "the largest difference was 3.3e-16 on 133 test rows" in " ".join(page_of(facts("binary")).split())
+    none = replace(facts("binary"), onnx={"left_out": "it takes texts (note)"})
+    assert "It has no ONNX file: it takes texts (note)." in page_of(none)
 
 
 def test_numbers_read_well() -> None:

@@ -21,6 +21,7 @@ def copy(tmp_path, monkeypatch):
         "README.md",
         "pyproject.toml",
         "requirements.lock",
+        "requirements-serve.lock",
         "requirements-extras.lock",
         "requirements-dev.lock",
         "params.yaml",

@@ -306,6 +306,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(compose_command(arguments.overrides, arguments.check))
     elif name == "predict":
         return _predict(arguments, here)
+    elif name == "log":
+        from mlworkflow.recording.show import show
+
+        where = {"folder": here / arguments.folder} if arguments.folder else {}
+        print(show(last=arguments.last, as_json=arguments.json, **where))
     elif name == "new":
         _new(arguments, here)
     elif name == "check" and arguments.problem and arguments.file is None:

@@ -163,5 +163,5 @@ def _named(path: str) -> str:
     """Return a path as it is counted: a client cannot make up new ones."""
     if path.startswith(MODELS):
         return MODELS + ("infer" if path.endswith("/infer") else "metadata")
-    known = (PREDICT, *OPEN, "/v2", "/model", "/feedback", "/metrics", "/openapi.json")
+    known = (PREDICT, *OPEN, "/v2", "/model", "/example", "/feedback", "/metrics", "/openapi.json")
     return path if path in known else "other"

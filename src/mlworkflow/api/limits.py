@@ -12,7 +12,7 @@ class Limits:
 
     body: int = 10_000_000  # bytes
     rows: int = 10_000  # of a request
-    head_seconds: float = 10.0  # in which the head of a request must be there
+    head_seconds: float = 5.0  # in which the head of a request must be there
     body_seconds: float = 10.0  # and its body
     seconds: float = 30.0  # that scoring may take
     waiting: int = 64  # requests of a worker that wait for scoring beside the event loop

@@ -53,6 +53,10 @@ def _add_model(app: FastAPI, service: Service) -> None:
     async def model() -> Response:
         return _json(_model(service))
 
+    @app.get("/example", tags=["predictions"], summary="A row to begin with: the usual values of training")
+    async def example() -> Response:
+        return _json({one.name: one.usual for one in service.champion.model.inputs})
+
     @app.post("/feedback", status_code=202, tags=["predictions"], summary="The outcome of an earlier prediction")
     async def feedback(outcome: Annotated[Outcome, Body()]) -> Response:
         if service.log is None:

@@ -6,19 +6,23 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlworkflow.batch.parts import SUFFIXES, Parts
-from mlworkflow.batch.scoring import How, loaded, score
+from mlworkflow.batch.scoring import How, has_key, loaded, score
 from mlworkflow.batch.sources import Chunk, Source, source
 from mlworkflow.core import paths
-from mlworkflow.core.errors import ProjectError, SuffixError
+from mlworkflow.core.errors import ProjectError, SuffixError, TableError, UnreadableError
 from mlworkflow.origins.addresses import without_secrets
+from mlworkflow.origins.databases import DatabaseError
 
 CHUNK = 50_000  # rows
+THREADS = 2  # that score; more wait for each other
 REJECTED = 3  # the exit code
 EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 Scored = tuple[Any, Any]
@@ -50,27 +54,40 @@ def predict(wanted: Wanted, here: Path = Path(), say: Callable[[str], object] = 
         TableError: columns are missing; all of them. Nothing is written.
         DamagedBundleError: the bundle is not the one of its manifest; nothing of it is loaded.
     """
-    if wanted.output.suffix.lower() not in SUFFIXES:
-        raise SuffixError(wanted.output, SUFFIXES)
-    if wanted.chunk < 1 or wanted.reasons < 0:
-        raise ProjectError("--chunk must be 1 or more and --reasons 0 or more. Nothing was written.")
+    _demand_options(wanted)
     bundle = loaded(wanted.bundle.resolve(), wanted.backend)
     parts = Parts(wanted.output)
-    rows = source(wanted.rows, here, wanted.query, parts.folder)
+    rows = source(wanted.rows, here, wanted.query, parts)
     how = How(wanted.bundle.resolve(), wanted.backend, wanted.reasons, rows.folder is not None)
-    finished = parts.begin(_asked(wanted, rows, bundle.manifest))
+    finished, anew = parts.begin(_asked(wanted, rows, bundle.manifest))
+    if anew:
+        say("A run that was stopped had other rows, another bundle or other options: it is begun anew.")
     if finished:
         say(f"{finished} chunks of a run that was stopped are finished; it goes on there.")
     if bundle.model.look_back is not None:
         say("Features of this model look back at earlier rows, so each file is read whole.")
     size = None if bundle.model.look_back is not None else wanted.chunk
     extra: dict[str, None] = {}
-    count, scored = _run(rows.chunks(size), how, parts, finished, wanted.compute, extra)
+    try:
+        count, scored = _run(rows.chunks(size), how, parts, finished, wanted.compute, extra)
+    except (TableError, UnreadableError, DatabaseError):
+        parts.forget()  # who mends the input begins anew
+        raise
     empty, _ = score(Chunk("", bundle.empty(extra), _no_numbers()), how)
     rejected = parts.join(count, empty)
     for line in _told(wanted, parts, scored, rejected, bundle, [name for name in extra if name not in bundle.known]):
         say(line)
     return REJECTED if rejected else 0
+
+
+def _demand_options(wanted: Wanted) -> None:
+    if wanted.output.suffix.lower() not in SUFFIXES:
+        raise SuffixError(wanted.output, SUFFIXES)
+    if wanted.chunk < 1 or wanted.reasons < 0:
+        raise ProjectError("--chunk must be 1 or more and --reasons 0 or more. Nothing was written.")
+    if wanted.compute not in ("local", "dask") and ":" not in wanted.compute:
+        told = f"--compute must be local, dask or the address of a scheduler (tcp://host:8786), not {wanted.compute!r}."
+        raise ProjectError(f"{told} Nothing was written.")
 
 
 def _no_numbers() -> Any:
@@ -91,12 +108,14 @@ def _run(
 ) -> tuple[int, int]:
     """Score what is not finished; return how many chunks and rows there are."""
     count = rows = 0
+    keyed: set[bool] = set()
     with ExitStack() as stack:
         progress = stack.enter_context(_Progress())
 
         def noted() -> Iterator[Chunk]:
             nonlocal count, rows
             for chunk in chunks:
+                _demand_as_before(loaded(how.bundle, how.backend), chunk, keyed)
                 extra.update(dict.fromkeys(map(str, chunk.rows)))
                 count, rows = count + 1, rows + len(chunk.rows) + len(chunk.ragged)
                 if count > finished:
@@ -108,24 +127,33 @@ def _run(
     return count, rows
 
 
+def _demand_as_before(bundle: Any, chunk: Chunk, keyed: set[bool]) -> None:
+    """Demand that all files have the key, or none: else a column would hold keys of some and numbers of others."""
+    keyed.add(has_key(bundle, chunk))
+    if len(keyed) > 1:
+        found = ["some have the key's columns, others have not: " + ", ".join(bundle.schema.with_role("key"))]
+        raise TableError(f"the files up to {chunk.file}", found, "Add the key to all of them, or score them apart.")
+
+
 def _scorer(compute: str, stack: ExitStack) -> Callable[[Iterator[Chunk], How], Iterator[Scored]]:
+    """Return what scores chunks: threads, while this one reads and writes, or the workers of Dask."""
     if compute == "local":
-        return lambda chunks, how: (score(chunk, how) for chunk in chunks)
+        pool = stack.enter_context(ThreadPoolExecutor(THREADS))
+        return lambda chunks, how: _in_order(pool.submit, THREADS, chunks, how)
     from mlworkflow.core.params import Compute
     from mlworkflow.learning.cluster import connected
 
     address = None if compute == "dask" else compute
     client = stack.enter_context(connected(Compute(name="dask", backend="dask", workers=2, address=address)))
-    return lambda chunks, how: _by_workers(client, chunks, how)
+    return lambda chunks, how: _in_order(partial(client.submit, pure=False), len(client.nthreads()), chunks, how)
 
 
-def _by_workers(client: Any, chunks: Iterator[Chunk], how: How) -> Iterator[Scored]:
-    """Yield what Dask's workers make of chunks, in their order; only a few are on their way at a time."""
-    most = 2 * max(1, len(client.scheduler_info()["workers"]))
+def _in_order(submit: Callable[..., Any], workers: int, chunks: Iterator[Chunk], how: How) -> Iterator[Scored]:
+    """Yield what workers make of chunks, in their order; only a few are on their way at a time."""
     waiting: deque[Any] = deque()
     for chunk in chunks:
-        waiting.append(client.submit(score, chunk, how, pure=False))
-        if len(waiting) >= most:
+        waiting.append(submit(score, chunk, how))
+        if len(waiting) > workers:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()

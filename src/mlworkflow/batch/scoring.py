@@ -50,11 +50,11 @@ def score(chunk: Chunk, how: How) -> tuple[pd.DataFrame, pd.DataFrame]:
     import pandas as pd
 
     bundle = loaded(how.bundle, how.backend)
-    bundle.demand_columns(chunk.rows)
+    bundle.demand_columns(chunk.rows, chunk.file or "the rows")
     typed, rejects = _typed(bundle, chunk)
     good = np.ones(len(chunk.rows), dtype=bool)
     good[[place for place, _ in rejects]] = False
-    columns = {name: values[good] for name, values in Arrays(typed).items()}
+    columns = {name: values[good] if rejects else values for name, values in Arrays(typed).items()}
     said = bundle.told(bundle.model.score(columns), pd.RangeIndex(int(good.sum())))
     if how.reasons:
         said = pd.concat([said, _reasons(reasons(bundle.model, columns, how.reasons), how.reasons)], axis=1)
@@ -85,13 +85,22 @@ def _reject(chunk: Chunk, place: int, column: str, value: str, reason: str) -> d
     return {"file": chunk.file, "row": number, "column": column, "value": value, "reason": reason, "values": row}
 
 
+def has_key(bundle: Bundle, chunk: Chunk) -> bool:
+    """Return whether rows are known by the key of the schema, not by their number."""
+    keys = bundle.schema.with_role("key")
+    return bool(keys) and all(name in chunk.rows for name in keys)
+
+
 def _head(bundle: Bundle, chunk: Chunk, good: np.ndarray, how: How) -> pd.DataFrame:
     """Return the file, where several are scored, and the key of each row, or its number where there is no key."""
     import pandas as pd
 
     keys = bundle.schema.with_role("key")
-    has_key = bool(keys) and all(name in chunk.rows for name in keys)
-    head = chunk.rows.loc[good, keys] if has_key else pd.DataFrame({"row": chunk.numbers[good].astype("int64")})
+    head = (
+        chunk.rows.loc[good, keys]
+        if has_key(bundle, chunk)
+        else pd.DataFrame({"row": chunk.numbers[good].astype("int64")})
+    )
     head = head.reset_index(drop=True)
     if how.named:
         head.insert(0, "file", chunk.file)

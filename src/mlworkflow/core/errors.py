@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class ProjectError(Exception):
     """A mistake that a user can mend; shown without a traceback, with exit code 1."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what another process (a worker of Dask) makes the error from: its words, not what built them."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

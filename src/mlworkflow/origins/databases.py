@@ -117,7 +117,7 @@ def _write(tables: Iterator[pa.Table], out: Path) -> None:
         schema = common(schemas)
         with parquet.ParquetWriter(out, schema) as writer:
             for piece in pieces:
-                writer.write_table(_as(feather.read_table(str(piece)), schema))
+                writer.write_table(of_schema(feather.read_table(str(piece)), schema))
 
 
 def common(schemas: list[Any]) -> Any:
@@ -137,7 +137,8 @@ def _one(fields: list[Any]) -> Any:
     return field.with_type(pa.string()) if field.type == pa.null() else field
 
 
-def _as(table: pa.Table, schema: Any) -> pa.Table:
+def of_schema(table: pa.Table, schema: Any) -> pa.Table:
+    """Return the table with the types of `common`."""
     import pyarrow as pa
 
     columns = [

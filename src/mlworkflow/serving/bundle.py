@@ -60,12 +60,12 @@ class Bundle:
         known = [one.name for one in self.model.fields.all if one.name == self.schema.target and one.name in table]
         return possible(cast(table, self.schema, only=[*self.columns, *known]), self.model.ranges)
 
-    def demand_columns(self, table: pd.DataFrame) -> None:
+    def demand_columns(self, table: pd.DataFrame, called: str = "the rows") -> None:
         """Demand every column that a row must have. Raises TableError, which names all that are missing."""
         if lost := [name for name in self.columns if name not in table]:
             others = [str(name) for name in table if name not in self.columns]
             found = [f"the column {name!r} is missing{nearest(name, others)}" for name in lost]
-            raise TableError("the rows", found, "Name the columns as in the table that the model was trained on.")
+            raise TableError(called, found, "Name the columns as in the table that the model was trained on.")
 
     @cached_property
     def known(self) -> frozenset[str]:
