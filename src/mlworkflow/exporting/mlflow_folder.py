@@ -27,7 +27,7 @@ from mlworkflow.serving.folder import MANIFEST
 
 LOADER = "mlworkflow.exporting.mlflow_loader"
 SMALL = ("numpy", "onnxruntime", "pandas")
-BIG = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "xgboost", "xgboost-cpu")
+BIG = ("joblib", "numpy", "pandas", "scikit-learn", "scipy", "skops", "xgboost", "xgboost-cpu")
 TYPES = {str: "string", bool: "boolean", int: "long", float: "double"}
 
 
@@ -93,8 +93,11 @@ def _outputs(model: Model) -> list[dict[str, Any]]:
 
 
 def requirements(one: Subject) -> str:
-    """Return what the model needs, as the repository's lock pins it; pip finds what that needs in turn."""
-    needed = BIG if not one.has_onnx else (*SMALL, *(() if one.is_small else ("pyarrow",)))
+    """Return what the model needs, as the repository's lock pins it; pip finds what that needs in turn.
+
+    pyarrow, which reads what features look back at, comes with MLflow, which takes no version as new as the lock's.
+    """
+    needed = SMALL if one.has_onnx else BIG
     lock = io.read_bytes(Path(LOCK)).decode()
     pins = re.findall(r"^(([\w.-]+)==[^\\\n]*?) *\\?$", lock, re.MULTILINE)
     return "\n".join(["mlflow>=3,<4", *(pin for pin, name in pins if name in needed)]) + "\n"
