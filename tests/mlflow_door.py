@@ -20,7 +20,7 @@ class Predicting(Protocol):
 
 
 def mlflow_exported(bundle: Path) -> Path:
-    """Return the folder of MLflow beside a bundle, made where it is not there; the locks are those of this repository."""
+    """Return the folder of MLflow beside a bundle, made where it is not there; the lock is this repository's."""
     folder = bundle.with_name(f"{bundle.name}.mlflow")
     if not folder.exists():
         with contextlib.chdir(ROOT):
