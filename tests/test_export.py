@@ -20,6 +20,7 @@ import pytest
 import yaml
 from bench import bundles
 
+from mlworkflow.api.keys import hash_of
 from mlworkflow.exporting import folder as folders
 from mlworkflow.exporting.command import Wanted, export
 from mlworkflow.exporting.subject import ExportError
@@ -134,7 +135,7 @@ def test_the_command_of_an_image_serves_and_its_health_check_sees_it(bundle, out
     check = [word.replace("8000", port) for word in check]
     assert subprocess.run(check, env=surroundings, capture_output=True, check=False).returncode != 0
     command = [{"8000": port, "0.0.0.0": "127.0.0.1"}.get(word, word) for word in command]
-    surroundings["MLWORKFLOW_KEYS"] = secrets.token_urlsafe(32)
+    surroundings["MLWORKFLOW_KEYS"] = f"me {hash_of(secrets.token_urlsafe(32))}"
     server = subprocess.Popen(command, cwd=app, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + 60
