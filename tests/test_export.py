@@ -1,12 +1,13 @@
-"""What is exported is what the field's own tools take, and says the same as the bundle to the last bit."""
+"""A bundle in the forms that others take: each is checked by the field's own tool, or run."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,334 +19,337 @@ import onnxruntime
 import pandas as pd
 import pytest
 import yaml
-from bench import bundles
+from bench.bundles import packed
 
 from mlworkflow.api.keys import hash_of
-from mlworkflow.exporting import folder as folders
-from mlworkflow.exporting.command import Wanted, export
+from mlworkflow.exporting import folder as exported
 from mlworkflow.exporting.subject import ExportError
-from mlworkflow.serving.bundle import load
-from tests.conftest import ROOT, environment
-from tests.mlflow_door import mlflow_loaded
+from mlworkflow.serving import folder
+from mlworkflow.serving.bundle import Bundle, load
+from tests.conftest import ROOT, mlworkflow
+from tests.mlflow_door import mlflow_exported, mlflow_loaded
 from tests.servers import free_port
+from tests.test_bundle import customers, make, question
+from tests.test_models import Model
 
-NEIGHBOURS = {
-    "name": "neighbours",
-    "wants": {"scaling": True},
-    "classification": {"_target_": "sklearn.neighbors.KNeighborsClassifier", "n_neighbors": 5},
-}
-ALONE = """
-import sys, warnings
-warnings.simplefilter("ignore")
-import mlflow.pyfunc, pandas as pd
-model = mlflow.pyfunc.load_model(sys.argv[1])
-model.predict(pd.read_pickle(sys.argv[2])).to_pickle(sys.argv[3])
-import mlworkflow
-print(mlworkflow.__file__)
-"""
+KINDS = ("docker", "kubernetes", "mlflow", "onnx")
+
+
+def rows(seed: int = 0) -> pd.DataFrame:
+    """Return customers of one country, so that no model needs to know it."""
+    return customers(seed=seed).assign(country="DE")
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory) -> Path:
-    place = tmp_path_factory.mktemp("onnx") / "bundle"
-    bundles.bundle(place, rows=300)
-    return place
+    root = tmp_path_factory.mktemp("run")
+    with contextlib.chdir(root):
+        make(question(), rows())
+    return root / "models/bundle"
 
 
 @pytest.fixture(scope="module")
-def without_onnx(tmp_path_factory) -> Path:
+def without_onnx(bundle, tmp_path_factory) -> Path:
+    """The same bundle, as it is where the pipeline could not be converted."""
+    manifest, files = folder.read(bundle)
+    about = {key: value for key, value in manifest.items() if key not in ("format", "files", "packages")}
     place = tmp_path_factory.mktemp("skops") / "bundle"
-    bundles.bundle(place, rows=300, model=NEIGHBOURS)
+    del files["model.onnx"]
+    folder.write(place, files, {**about, "onnx": {"left_out": "it hashes texts"}})
     return place
 
 
-@pytest.fixture(autouse=True)
-def in_the_repository(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def export(kind: str, bundle: Path, out: Path, *more: str, code: int = 0) -> str:
+    return mlworkflow(ROOT, "export", kind, "--bundle", str(bundle), "-o", str(out), *more, code=code)
 
 
-@pytest.fixture
-def out(tmp_path) -> Path:
-    return tmp_path / "out"
+def files(out: Path) -> dict[str, bytes]:
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
-@pytest.fixture
-def rows() -> pd.DataFrame:
-    """Rows with a missing number, a missing word and a word never seen, and no target."""
-    made = bundles.table(20, seed=1).drop(columns="y")
-    made.loc[0, "category_0"], made.loc[1, "number_0"], made.loc[2, "category_1"] = None, np.nan, "never seen"
-    return made
+@pytest.fixture(scope="module")
+def image(bundle, tmp_path_factory) -> Path:
+    """The folder that `docker build` is given."""
+    out = tmp_path_factory.mktemp("docker") / "image"
+    export("docker", bundle, out)
+    return out
 
 
-def said(kind: str, place: Path, bundle: Path, image: str | None = None) -> str:
-    return export(Wanted(kind, place, bundle, image=image, here=place.parent))
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_export_tells_what_to_type_and_is_the_same_each_time(kind, bundle, tmp_path):
+    told = export(kind, bundle, tmp_path / "out")
+    first = files(tmp_path / "out")
+    assert "Type next:\n" in told.replace(str(tmp_path), ".")
+    assert max(map(len, told.replace(str(tmp_path), ".").splitlines())) <= 80
+    export(kind, bundle, tmp_path / "out")
+    assert files(tmp_path / "out") == first
+    assert os.listdir(tmp_path) == ["out"]
 
 
-def array_of(dockerfile: str, word: str) -> list[str]:
-    """Return the words of an instruction in its JSON form; the last one of the name."""
-    return json.loads(re.findall(rf"^ *{word} (\[.*?\])$", dockerfile.replace("\\\n", ""), re.MULTILINE)[-1])
+def test_hadolint_finds_nothing_in_the_dockerfile(image, tmp_path):
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([hadolint, image / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    (tmp_path / "Dockerfile").write_text((image / "Dockerfile").read_text().replace("--no-cache-dir ", ""))
+    assert subprocess.run([hadolint, tmp_path / "Dockerfile"], capture_output=True, check=False).returncode == 1
 
 
-# Docker
-
-
-@pytest.mark.parametrize("which", ["bundle", "without_onnx"])
-def test_hadolint_finds_nothing_in_the_dockerfile(which, out, request):
-    said("docker", out, request.getfixturevalue(which))
-    done = subprocess.run(["hadolint", out / "Dockerfile"], capture_output=True, text=True, check=False)
-    assert done.stdout + done.stderr == ""
-    assert done.returncode == 0
-
-
-def test_an_image_is_of_a_user_with_a_number_and_of_locked_packages(bundle, without_onnx, out, tmp_path):
-    said("docker", out, bundle)
-    text = (out / "Dockerfile").read_text()
-    assert re.search(r"^USER 10001:10001$", text, re.MULTILINE)
-    assert "--require-hashes" in text
-    assert (out / "requirements.lock").read_bytes() == (ROOT / "requirements-serve.lock").read_bytes()
-    said("docker", tmp_path / "big", without_onnx)
-    assert (tmp_path / "big/requirements.lock").read_bytes() == (ROOT / "requirements.lock").read_bytes()
-
-
-def test_all_that_is_copied_into_an_image_is_in_its_folder(bundle, out):
-    said("docker", out, bundle)
-    copied = re.findall(r"^COPY (\S+) \S+$", (out / "Dockerfile").read_text(), re.MULTILINE)
+def test_all_that_the_image_copies_is_in_its_folder_and_nothing_else_reaches_it(image):
+    dockerfile = (image / "Dockerfile").read_text()
+    copied = re.findall(r"^COPY (\w\S*) ", dockerfile, re.MULTILINE)
     assert sorted(copied) == ["bundle", "requirements.lock", "src"]
-    assert all((out / name).exists() for name in copied)
-    kept = [line[1:] for line in (out / ".dockerignore").read_text().splitlines() if line.startswith("!")]
-    assert sorted(kept) == sorted(copied)
+    allowed = [line[1:] for line in (image / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert sorted(allowed) == sorted(copied)
+    assert (image / "requirements.lock").read_bytes() == (ROOT / "requirements-serve.lock").read_bytes()
+    assert dockerfile.rindex("USER 10001:10001") > dockerfile.rindex("RUN")
+    folder.read(image / "bundle")
 
 
-def as_an_image(out: Path, app: Path) -> tuple[list[str], list[str], dict[str, str]]:
-    """Lay the files as the image has them; return (the command, its health check, the environment)."""
-    for name in ("bundle", "src"):
-        shutil.copytree(out / name, app / name)
-    (app / "log").mkdir()
-    text = (out / "Dockerfile").read_text()
-    command = [*array_of(text, "ENTRYPOINT"), *re.findall(r'^CMD \["(.*)", "(.*)"\]$', text, re.MULTILINE)[-1]]
-    check = json.loads(re.findall(r"HEALTHCHECK .*\\\n +CMD (\[.*\])", text)[-1])
-    here = lambda words: [sys.executable if word == "python" else word for word in words]  # noqa: E731
-    return here(command), here(check), {**os.environ, "PYTHONPATH": str(app / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+def test_without_an_onnx_file_the_image_holds_all_packages(without_onnx, tmp_path):
+    export("docker", without_onnx, tmp_path / "out")
+    assert (tmp_path / "out/requirements.lock").read_bytes() == (ROOT / "requirements.lock").read_bytes()
 
 
-def test_the_command_of_an_image_serves_and_its_health_check_sees_it(bundle, out, tmp_path):
-    said("docker", out, bundle)
-    app, port = tmp_path / "app", str(free_port())
-    command, check, surroundings = as_an_image(out, app)
-    check = [word.replace("8000", port) for word in check]
-    assert subprocess.run(check, env=surroundings, capture_output=True, check=False).returncode != 0
-    command = [{"8000": port, "0.0.0.0": "127.0.0.1"}.get(word, word) for word in command]
-    surroundings["MLWORKFLOW_KEYS"] = f"me {hash_of(secrets.token_urlsafe(32))}"
-    server = subprocess.Popen(command, cwd=app, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + 60
-        while (done := subprocess.run(check, env=surroundings, capture_output=True, check=False)).returncode:
-            assert server.poll() is None, server.stdout.read()
-            assert time.monotonic() < deadline, done.stderr
-            time.sleep(0.1)
-    finally:
-        server.terminate()
-        told = server.communicate(timeout=60)[0]
-    assert server.returncode == 0, told
-    assert [path.name for path in (app / "log").iterdir()]
-    assert {path.name for path in app.iterdir()} == {"bundle", "src", "log"}
+def command_of(image: Path, word: str) -> list[str]:
+    """Return what the Dockerfile has after ENTRYPOINT or CMD."""
+    text = (image / "Dockerfile").read_text().replace("\\\n", " ")
+    return json.loads(re.findall(rf"^{word} (\[.*\])$", text, re.MULTILINE)[-1])
 
 
-def test_an_image_does_not_start_without_keys(bundle, out, tmp_path):
-    said("docker", out, bundle)
-    command, _, surroundings = as_an_image(out, tmp_path / "app")
-    surroundings.pop("MLWORKFLOW_KEYS", None)
-    done = subprocess.run(
-        command, cwd=tmp_path / "app", env=surroundings, capture_output=True, text=True, check=False, timeout=60
+def environment_of(image: Path, **more: str) -> dict[str, str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {"PATH": path, "PYTHONPATH": str(image / "src"), "PYTHONDONTWRITEBYTECODE": "1", **more}
+
+
+def test_what_the_image_runs_serves_healthily_and_not_without_keys(image):
+    command = [*command_of(image, "ENTRYPOINT"), *command_of(image, "CMD")]
+    refused = subprocess.run(
+        command, cwd=image, env=environment_of(image), capture_output=True, text=True, check=False, timeout=30
     )
-    assert done.returncode == 1
-    assert "keys must be asked for" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert refused.returncode == 1
+    assert "keys must be asked for" in refused.stderr
+    port = str(free_port())
+    env = environment_of(image, MLWORKFLOW_KEYS=f"me {hash_of('secret')}")
+    here = ["--host", "127.0.0.1", "--port", port]  # of options given twice the last holds
+    text = (image / "Dockerfile").read_text().replace("\\\n", " ")
+    check = json.loads(
+        re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", text, re.MULTILINE)[0].replace(":8000/", f":{port}/")
+    )
+    process = subprocess.Popen([*command, *here], cwd=image, env=env, stdout=subprocess.PIPE, text=True)
+    try:
+        end = time.monotonic() + 30
+        while subprocess.run(check, env=env, capture_output=True, check=False).returncode:
+            assert time.monotonic() < end
+        assert (image / "log").is_dir()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=30)
+        shutil.rmtree(image / "log")
+    assert process.returncode == 0
+    assert "asked for" in said
+    assert subprocess.run(check, env=env, capture_output=True, check=False).returncode == 1
 
 
-# Kubernetes
-
-
-def objects(place: Path) -> dict[str, dict]:
-    found = [yaml.safe_load(path.read_text()) for path in sorted(place.glob("*.yaml"))]
+def objects(out: Path) -> dict[str, dict]:
+    found = [yaml.safe_load(path.read_text()) for path in sorted(out.glob("*.yaml"))]
     return {one["kind"]: one for one in found}
 
 
-@pytest.mark.parametrize("which", ["bundle", "without_onnx"])
-def test_kubernetes_takes_every_object_in_strict_mode(which, out, request):
-    said("kubernetes", out, request.getfixturevalue(which), image="registry.example/churn:v1.0.0")
-    found = objects(out)
-    assert set(found) == {"Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"}
+def test_kubernetes_takes_the_objects_and_they_belong_together(bundle, tmp_path):
+    export("kubernetes", bundle, tmp_path / "out", "--image", "registry.example/churn:v1.0.0")
+    found = objects(tmp_path / "out")
+    assert sorted(found) == [
+        "Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "Service"
+    ]  # fmt: skip
     for one in found.values():
         kubernetes_validate.validate(one, kubernetes_validate.latest_version(), strict=True)
-    container = found["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    pod = found["Deployment"]["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    (port,) = container["ports"]
     assert container["image"] == "registry.example/churn:v1.0.0"
+    chosen = found["Deployment"]["spec"]["selector"]["matchLabels"]
+    assert chosen.items() <= pod["metadata"]["labels"].items()
+    assert found["Service"]["spec"]["selector"] == chosen
+    assert found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == chosen
+    assert found["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == chosen
+    assert found["Service"]["spec"]["ports"][0]["targetPort"] == port["name"]
+    assert found["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == found["Deployment"]["metadata"]["name"]
+    assert {one["name"] for one in container["volumeMounts"]} == {one["name"] for one in pod["spec"]["volumes"]}
 
 
-def test_a_pod_may_do_no_more_than_it_must(bundle, out):
-    said("kubernetes", out, bundle)
-    pod = objects(out)["Deployment"]["spec"]["template"]["spec"]
-    container = pod["containers"][0]
+def test_a_pod_has_no_right_that_it_does_not_need(bundle, tmp_path):
+    export("kubernetes", bundle, tmp_path / "out")
+    pod = objects(tmp_path / "out")["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert {*container["resources"]} == {"requests", "limits"}
-    assert {volume["name"] for volume in pod["volumes"]} == {mount["name"] for mount in container["volumeMounts"]}
+    assert {"cpu", "memory"} <= container["resources"]["limits"].keys() & container["resources"]["requests"].keys()
 
 
-def test_a_service_and_an_autoscaler_find_the_pods(bundle, out):
-    said("kubernetes", out, bundle)
-    found = objects(out)
-    labels = found["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
-    assert found["Service"]["spec"]["selector"].items() <= labels
-    assert found["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"].items() <= labels
-    target = found["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
-    assert (target["kind"], target["name"]) == ("Deployment", found["Deployment"]["metadata"]["name"])
-
-
-def test_the_name_of_an_image_is_checked_and_of_kubernetes_alone(bundle, out):
-    with pytest.raises(ExportError, match="'No: image' is no name of an image"):
-        said("kubernetes", out, bundle, image="No: image")
-    with pytest.raises(ExportError, match="--image is of kubernetes alone"):
-        said("docker", out, bundle, image="churn:v1")
-    assert not out.exists()
-
-
-# MLflow
+def test_the_validator_would_find_a_misspelt_field(bundle, tmp_path):
+    export("kubernetes", bundle, tmp_path / "out")
+    one = objects(tmp_path / "out")["Deployment"]
+    one["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError, match="livenesProbe"):
+        kubernetes_validate.validate(one, kubernetes_validate.latest_version(), strict=True)
 
 
 @pytest.mark.parametrize("backend", ["onnx", "skops"])
-def test_mlflow_says_what_the_bundle_says_to_the_last_bit(backend, bundle, rows):
-    expected = load(bundle, backend=backend).predict(rows)
-    pd.testing.assert_frame_equal(mlflow_loaded(bundle, backend).predict(rows), expected, check_exact=True)
+def test_mlflow_gives_the_numbers_of_the_bundle_to_the_last_bit(bundle, backend):
+    table = rows(1).rename(index=lambda row: row + 7)
+    said = mlflow_loaded(bundle, backend).predict(table)
+    pd.testing.assert_frame_equal(said, load(bundle, backend=backend).predict(table), check_exact=True)
+    assert said.index[0] == 7
 
 
-def test_mlflow_takes_a_bundle_without_onnx(without_onnx, rows):
-    expected = load(without_onnx).predict(rows)
-    pd.testing.assert_frame_equal(mlflow_loaded(without_onnx).predict(rows), expected, check_exact=True)
+def test_mlflow_takes_whole_numbers_and_missing_values_and_rows_without_what_they_may_lack(bundle):
+    whole = pd.DataFrame({"age": [31, 52], "paid": [50, 60], "plan": ["basic", None], "since": "2024-02-01"})
+    whole["country"] = ["DE", None]
+    lacking = pd.DataFrame({"age": [31.0, None], "paid": [None, 60.0], "plan": [None, None], "since": [None, None]})
+    model, here = mlflow_loaded(bundle), load(bundle)
+    for table in (whole, lacking):
+        plain = table.astype("object").where(table.notna(), None).to_dict("records")
+        expected = [one["probabilities"]["yes"] for one in here.model.predict(plain)]
+        assert model.predict(table)["probability_yes"].tolist() == expected
+    optional = [one.name for one in here.model.fields.all if not one.required]
+    assert optional == ["country"]
+    assert model.predict(whole.drop(columns=optional)).equals(model.predict(whole))
 
 
-def test_the_folder_of_mlflow_needs_no_other_code_of_the_project(bundle, rows, out, tmp_path):
-    said("mlflow", out, bundle)
-    rows.to_pickle(tmp_path / "rows")
-    surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+def test_mlflow_takes_a_bundle_without_onnx_with_texts_and_names_what_it_lacks(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"age": rng.integers(18, 80, 80), "code": rng.integers(1, 4, 80)}).astype("str")
+    words = ["late", "again", "the", "bill", "was", "wrong", "about", "it", "thanks", "all", "of", "you"]
+    table["note"] = [" ".join(rng.choice(words, 6)) for _ in range(80)]
+    table["left"] = np.where(table["note"].str.contains("late"), "yes", "no")
+    problem = question(hidden=[], time=None, key=[], ranges={}, kinds={"code": "category", "note": "text"}).model_copy(
+        update={"features": []}
+    )
+    packed(tmp_path / "bundle", problem, Model.model_validate(MODEL), table)
+    bundle, model = load(tmp_path / "bundle"), mlflow_loaded(tmp_path / "bundle")
+    assert bundle.model.backend == "skops"
+    asked = table.drop(columns="left").astype({"age": "int64", "code": "int64"})
+    asked.loc[0, "note"] = None
+    pd.testing.assert_frame_equal(model.predict(asked), bundle.predict(asked), check_exact=True)
+    assert "scikit-learn==" in (mlflow_exported(tmp_path / "bundle") / "requirements.txt").read_text()
+    with pytest.raises(Exception, match=r"missing inputs \['note'\]"):
+        model.predict(asked.drop(columns="note"))
+
+
+MODEL = {
+    "name": "linear",
+    "wants": {"scaling": True},
+    "classification": {"_target_": "sklearn.linear_model.LogisticRegression"},
+}
+ALONE = """
+import sys, warnings
+warnings.simplefilter("ignore")
+for name in ("sklearn", "skops", "dvc", "hydra"):
+    sys.modules[name] = None  # as if it were not installed
+import mlflow.pyfunc
+import pandas as pd
+import mlworkflow
+from starlette.testclient import TestClient
+from mlflow.pyfunc.scoring_server import init
+model = mlflow.pyfunc.load_model(sys.argv[1])
+print(mlworkflow.__file__)
+print(TestClient(init(model)).post("/invocations", json={"dataframe_records": [ROW]}).text)
+"""
+ROW = {"age": 31, "paid": 52.5, "plan": None, "since": "2024-02-01"}
+
+
+def test_mlflow_and_its_server_need_only_what_is_in_the_folder_and_no_pickle(bundle):
+    place = mlflow_exported(bundle)
+    env = {**os.environ, "PYTHONPATH": str(place / "code"), "PYTHONDONTWRITEBYTECODE": "1"}
+    script = ALONE.replace("ROW", repr(ROW))
     done = subprocess.run(
-        [sys.executable, "-c", ALONE, out, tmp_path / "rows", tmp_path / "said"],
-        cwd=tmp_path, env=surroundings, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", script, str(place)],
+        cwd=place, env=env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert Path(done.stdout.strip()) == out / "code/mlworkflow/__init__.py"
-    pd.testing.assert_frame_equal(pd.read_pickle(tmp_path / "said"), load(bundle).predict(rows), check_exact=True)
+    source, answer = done.stdout.splitlines()
+    assert source == str(place / "code/mlworkflow/__init__.py")
+    said = load(bundle).model.predict([ROW])[0]["probabilities"]["yes"]
+    assert json.loads(answer)["predictions"][0]["probability_yes"] == said
+    assert not [path for path in place.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
 
 
-def test_whole_numbers_are_taken_by_mlflow_and_a_missing_column_is_not(bundle, rows):
-    model = mlflow_loaded(bundle)
-    whole = rows.assign(number_0=list(range(len(rows))))
-    pd.testing.assert_frame_equal(model.predict(whole), load(bundle).predict(whole), check_exact=True)
-    with pytest.raises(Exception, match="number_3"):
-        model.predict(rows.drop(columns="number_3"))
+def test_onnxruntime_alone_gives_the_probabilities_by_what_the_json_tells(bundle, tmp_path):
+    export("onnx", bundle, tmp_path / "out")
+    about = json.loads((tmp_path / "out/model.json").read_text())
+    here = load(bundle)
+    table = here.typed(rows(2))
+    wide = wider(here, table)
+    feed = {}
+    for one in about["inputs"]:
+        word, values = one["type"] == "string", wide[one["name"]]
+        feed[one["name"]] = np.array([[(value or "") if word else value] for value in values.tolist()])
+    session = onnxruntime.InferenceSession(tmp_path / "out/model.onnx")
+    said = session.run([about["output"]["name"]], feed)[0]
+    said = said / said.sum(axis=1, keepdims=True)
+    expected = here.predict(rows(2))
+    for place, name in enumerate(about["classes"]):
+        assert said[:, place].tolist() == expected[f"probability_{name}"].tolist()
+    made = {one["name"] for one in about["inputs"] if one["feature"]}
+    assert {"paid / age", "since_month"} <= made <= wide.keys() - set(table)
+    assert about["threshold"]["threshold"] == 0.3
+    assert about["ranges"] == {"age": [0, 70]}
 
 
-def test_a_damaged_bundle_is_not_loaded_by_mlflow(bundle, out):
-    import mlflow.pyfunc
+def wider(here: Bundle, table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the columns with the features, as the model takes them."""
+    from mlworkflow.rows.arrays import Arrays
 
-    said("mlflow", out, bundle)
-    (out / "bundle/threshold.json").write_text("{}")
-    with pytest.raises(Exception, match=r"threshold\.json has the SHA-256"):
-        mlflow.pyfunc.load_model(str(out))
+    return dict(here.model.wider(dict(Arrays(table))))
 
 
-# ONNX
+def test_a_bundle_without_an_onnx_file_says_why_there_is_none(without_onnx, tmp_path):
+    told = export("onnx", without_onnx, tmp_path / "out", code=1)
+    assert "no ONNX file: it hashes texts" in told
+    assert not (tmp_path / "out").exists()
 
 
-def test_onnxruntime_alone_says_what_the_bundle_says(bundle, out):
-    said("onnx", out, bundle)
-    about = json.loads((out / "model.json").read_text())
-    table = bundles.table(20, seed=1).drop(columns="y")
-    session = onnxruntime.InferenceSession(out / "model.onnx")
-    asked = {
-        one["name"]: table[one["name"]].fillna("").to_numpy(object).reshape(-1, 1)
-        if "string" in str(one["type"])
-        else table[one["name"]].to_numpy(kind(session, one["name"])).reshape(-1, 1)
-        for one in about["inputs"]
-    }
-    output = session.run([about["output"]["name"]], asked)[0].astype(float)
-    probabilities = output / output.sum(axis=1, keepdims=True)
-    expected = load(bundle, backend="onnx").predict(table)
-    names = [f"probability_{name}" for name in about["classes"]]
-    np.testing.assert_allclose(probabilities, expected[names].to_numpy(), rtol=0, atol=1e-7)
-    assert about["threshold"]["threshold"] == 0.5
-
-
-def kind(session: onnxruntime.InferenceSession, name: str) -> str:
-    found = next(one.type for one in session.get_inputs() if one.name == name)
-    return {"tensor(float)": "float32", "tensor(double)": "float64"}[found]
-
-
-def test_a_bundle_without_onnx_says_why_there_is_none(without_onnx, out):
-    with pytest.raises(ExportError, match="the bundle has no ONNX file: .*neighbours"):
-        said("onnx", out, without_onnx)
-    assert not out.exists()
-
-
-# The folder
-
-
-@pytest.mark.parametrize("kind", ["docker", "kubernetes", "mlflow", "onnx"])
-def test_an_export_is_made_anew_with_the_same_bytes_and_ends_with_lines_to_type(kind, bundle, out):
-    content = lambda: {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}  # noqa: E731
-    told = said(kind, out, bundle)
-    first = content()
-    assert said(kind, out, bundle) == told
-    assert content() == first
-    assert "Type next:\n  " in told
-    assert "out" in told.splitlines()[0]
-
-
-def test_what_somebody_else_put_there_is_not_touched(bundle, out):
+def test_what_somebody_else_made_or_changed_is_never_replaced(bundle, tmp_path):
+    out = tmp_path / "out"
     out.mkdir()
-    (out / "thesis.txt").write_text("my only copy")
-    with pytest.raises(ExportError, match=r"out is not empty, and no `mlworkflow export onnx` made it"):
-        said("onnx", out, bundle)
-    assert [path.name for path in out.iterdir()] == ["thesis.txt"]
+    export("kubernetes", bundle, out)  # empty: nothing is lost
+    assert "an export for kubernetes, not for onnx" in export("onnx", bundle, out, code=1)
+    (out / "ingress.yaml").write_text("mine")
+    (out / "service.yaml").write_text("changed")
+    told = export("kubernetes", bundle, out, code=1)
+    assert "ingress.yaml was put there by somebody else" in told
+    assert "service.yaml was changed" in told
+    assert (out / "service.yaml").read_text() == "changed"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/thesis.txt").write_text("mine")
+    assert "is not empty" in export("onnx", bundle, tmp_path / "other", code=1)
+    assert "is a file" in export("onnx", bundle, tmp_path / "other/thesis.txt", code=1)
+    assert files(tmp_path / "other") == {"thesis.txt": b"mine"}
 
 
-def test_an_export_that_was_changed_is_not_touched_and_all_changes_are_told(bundle, out):
-    said("kubernetes", out, bundle)
-    (out / "service.yaml").write_text("mine")
-    (out / "ingress.yaml").write_text("mine too")
-    with pytest.raises(ExportError, match=r"(?s)ingress\.yaml was put there.*service\.yaml was changed"):
-        said("kubernetes", out, bundle)
-    assert (out / "service.yaml").read_text() == "mine"
+def test_an_export_that_fails_leaves_the_earlier_one(tmp_path):
+    exported.write(tmp_path / "out", "onnx", {"a": b"old"})
+    with pytest.raises(Exception, match="could not be written"):
+        exported.write(tmp_path / "out", "onnx", {"a": b"new", "a/b": b"no folder"})
+    assert (tmp_path / "out/a").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["out"]
+    (tmp_path / "out" / exported.MARK).write_text("[]")
+    with pytest.raises(ExportError, match="cannot be read"):
+        exported.write(tmp_path / "out", "onnx", {"a": b"new"})
 
 
-def test_an_export_of_another_form_is_not_replaced(bundle, out):
-    said("onnx", out, bundle)
-    with pytest.raises(ExportError, match="is an export for onnx, not for docker"):
-        said("docker", out, bundle)
-
-
-def test_nothing_is_left_of_an_export_that_could_not_be_written(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ExportError, match="file is a file"):
-        folders.write(tmp_path / "file", "onnx", {"a": b""})
-    with pytest.raises(TypeError):
-        folders.write(tmp_path / "out", "onnx", {"a": b"whole", "b": "no bytes"})
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-def test_a_damaged_bundle_is_not_exported_and_the_command_says_so(bundle, tmp_path):
-    shutil.copytree(bundle, tmp_path / "bundle")
-    (tmp_path / "bundle/card.md").write_text("changed")
-    done = subprocess.run(
-        [sys.executable, "-m", "mlworkflow.cli", "export", "docker", "--bundle", tmp_path / "bundle", "-o", tmp_path / "x"],
-        cwd=ROOT, env=environment(ROOT), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "card.md has the SHA-256" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "x").exists()
+def test_mistakes_are_told_without_a_traceback(bundle, tmp_path):
+    out = tmp_path / "out"
+    assert "there is no such folder" in export("docker", tmp_path / "nowhere", out, code=1)
+    assert "--image is of kubernetes alone" in export("docker", bundle, out, "--image", "a", code=1)
+    assert "no name of an image" in export("kubernetes", bundle, out, "--image", "a b", code=1)
+    shutil.copytree(bundle, tmp_path / "damaged")
+    (tmp_path / "damaged/model.onnx").write_bytes(b"")
+    assert "model.onnx has the SHA-256" in export("onnx", tmp_path / "damaged", out, code=1)
+    assert not out.exists()

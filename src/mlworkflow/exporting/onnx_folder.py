@@ -38,6 +38,7 @@ def about(one: Subject) -> dict[str, Any]:
     proof, model = one.model.manifest["onnx"], one.model
     columns = {column.name for column in model.schema.columns}
     inputs = [{**given, "shape": [None, 1], "feature": given["name"] not in columns} for given in proof["inputs"]]
+    features = json.loads(one.files["features.json"])
     return {
         "problem": model.name,
         "version": one.version,
@@ -49,8 +50,8 @@ def about(one: Subject) -> dict[str, Any]:
         "output": {"name": proof["output"], "shape": [None, len(model.classes)] if model.classes else [None]},
         "classes": model.classes,
         "threshold": json.loads(one.files["threshold.json"]) if model.classes else None,
-        "ranges": model.ranges,
-        "features": [feature.config() for feature in model.features],
+        "ranges": features["ranges"],
+        "features": features["features"],
     }
 
 
