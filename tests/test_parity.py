@@ -1,4 +1,4 @@
-"""The same rows give the same answer at every door: in memory, batch, API, protocol, embedded.
+"""The same rows give the same answer at every door: in memory, batch, API, protocol, embedded, exported to MLflow.
 
 For every embedded problem and every model of the shelf: to the last bit on one backend, within what the manifest allows
 across backends.
@@ -32,6 +32,7 @@ from mlworkflow.runtime import load
 from mlworkflow.runtime.model import Model
 from mlworkflow.stages.collect import collect
 from tests.conftest import ROOT
+from tests.mlflow_door import mlflow_loaded
 from tests.test_models import CLAIMS
 from tests.test_shelf import small
 
@@ -76,9 +77,10 @@ class Doors:
             Wanted(str(self.folder / "rows.parquet"), out, self.folder / "bundle", backend=self.backend),
             say=lambda line: None,
         )
-        said = pd.read_parquet(out)
-        names = [f"probability_{name}" for name in self.model.classes]
-        return said[names].to_numpy() if names else said["prediction"].to_numpy()
+        return self._of_table(pd.read_parquet(out))
+
+    def exported_to_mlflow(self) -> np.ndarray:
+        return self._of_table(mlflow_loaded(self.folder / "bundle", self.backend).predict(self.raw))
 
     def embedded(self) -> np.ndarray:
         return self._numbers(self.model.predict(self.rows))
@@ -100,6 +102,10 @@ class Doors:
         outputs = self._post(f"/v2/models/{self.model.name}/infer", {"inputs": tensors})["outputs"]
         found = {one["name"]: np.array(one["data"]).reshape(one["shape"]) for one in outputs}
         return found["probabilities" if self.model.classes else "prediction"]
+
+    def _of_table(self, said: pd.DataFrame) -> np.ndarray:
+        names = [f"probability_{name}" for name in self.model.classes]
+        return said[names].to_numpy() if names else said["prediction"].to_numpy()
 
     def _numbers(self, answers: list[dict]) -> np.ndarray:
         if self.model.classes:
@@ -137,7 +143,7 @@ def test_every_door_gives_the_same_answer(name, model, tmp_path):
     doors = {backend: Doors(tmp_path, backend, few) for backend in backends(tmp_path / "bundle")}
     said = {backend: each.embedded() for backend, each in doors.items()}
     for backend, each in doors.items():
-        for door in (each.batch, each.api, each.protocol):
+        for door in (each.batch, each.api, each.protocol, each.exported_to_mlflow):
             np.testing.assert_array_equal(door(), said[backend], err_msg=f"{backend}, {door.__name__}")
     model_here = doors["skops"].model
     memory = inputs(pd.DataFrame(dict(model_here.wider(model_here.fields.read(doors["skops"].rows)))), wide)

@@ -25,10 +25,12 @@ class NoRepositoryError(ProjectError):
         )
 
 
-def enter_repository() -> Path:
-    """Change into the repository's root, and return the folder that the user stood in."""
+def enter_repository(*, needed: bool = True) -> Path:
+    """Change into the repository's root, if there is one, and return the folder that the user stood in."""
     here = Path.cwd()
     root = next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").is_file()), None)
+    if root is None and not needed:
+        return here
     if root is None:
         raise NoRepositoryError(here)
     os.chdir(root)
@@ -76,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     promote.add_argument("--commit", action="store_true", help="commit the files that it changed, and no others")
     _add_releases(command)
     _add_serve(command("serve", "serve a model by HTTP: a page, JSON, the Open Inference Protocol"))
+    _add_export(command("export", "write a model for Docker, Kubernetes, MLflow or onnxruntime"))
     key = command("key", "make an API key for `mlworkflow serve --keys FILE`; shown once, kept as a hash")
     key.add_argument("name", metavar="NAME", help="whose key it is")
     key.add_argument("--file", type=Path, default=Path("keys.txt"), metavar="FILE", help="keys.txt by default")
@@ -148,6 +151,17 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--most-rows", type=int, default=10_000, metavar="N", help="of a request; 10000")
     serve.add_argument("--most-bytes", type=int, default=10_000_000, metavar="N", help="of a request; 10 million")
     serve.add_argument("--seconds", type=float, default=30.0, metavar="N", help="that a prediction may take; 30")
+
+
+def _add_export(export: argparse.ArgumentParser) -> None:
+    """Add the options of `mlworkflow export`."""
+    export.add_argument("kind", choices=("docker", "kubernetes", "mlflow", "onnx"), metavar="FORM",
+                        help="docker, kubernetes, mlflow or onnx")  # fmt: skip
+    export.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="made, or made anew")
+    which = export.add_mutually_exclusive_group()
+    which.add_argument("--stage", default="prod", metavar="STAGE", help="what this stage is at; prod by default")
+    which.add_argument("--bundle", type=Path, metavar="DIR", help="this bundle, e.g. models/bundle")
+    export.add_argument("--image", metavar="NAME", help="of kubernetes: the image; PROBLEM:VERSION by default")
 
 
 def _add_releases(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
@@ -284,8 +298,8 @@ def _new(arguments: argparse.Namespace, here: Path) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out a parsed command from the repository's root; return the exit code."""
-    here = enter_repository()
     name = arguments.command
+    here = enter_repository(needed=not (name == "serve" and arguments.bundle))  # in an image there is a bundle alone
     if name == "compose":
         from mlworkflow.config.conf import compose_command
 
@@ -333,6 +347,10 @@ def run(arguments: argparse.Namespace) -> int:
         from mlworkflow.api import command
 
         return command.serve(command.options(arguments, here))
+    elif name == "export":
+        from mlworkflow.exporting import command as exporting
+
+        print(exporting.export(exporting.options(arguments, here)))
     elif name == "key":
         from mlworkflow.api import keys
 

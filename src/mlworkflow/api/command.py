@@ -105,18 +105,19 @@ def _mistakes(wanted: Wanted, keys: Keys) -> list[str]:
 def _champion(wanted: Wanted) -> tuple[str, Path]:
     """Return (version, folder) of what serves."""
     if wanted.bundle is not None:
-        return _version_of(wanted.bundle), wanted.bundle
-    return _released(wanted.stage)
+        return version_of(wanted.bundle), wanted.bundle
+    return released(wanted.stage)
 
 
-def _released(stage: str) -> tuple[str, Path]:
+def released(stage: str) -> tuple[str, Path]:
+    """Return (version, folder) of what a stage is at; raises what `releasing.bundles.fetch` does."""
     from mlworkflow.releasing.bundles import current, fetch
 
     release = current(stage)
     return release.version, fetch(release, say=print)
 
 
-def _version_of(folder: Path) -> str:
+def version_of(folder: Path) -> str:
     """Return what a bundle that is no release is known by: the beginning of its manifest's SHA-256."""
     from mlworkflow.core import io
     from mlworkflow.serving.folder import MANIFEST, read
@@ -130,7 +131,7 @@ def _challenger(wanted: Wanted) -> tuple[str, Path] | None:
     if wanted.challenger is None:
         return None
     if Path(wanted.challenger).is_dir():
-        return _version_of(Path(wanted.challenger)), Path(wanted.challenger)
+        return version_of(Path(wanted.challenger)), Path(wanted.challenger)
     from mlworkflow.releasing.bundles import fetch, named
 
     release = named(wanted.challenger)

@@ -1,0 +1,1 @@
+"""A bundle in the form that others take: `mlworkflow export docker`, `kubernetes`, `mlflow`, `onnx`."""
