@@ -5,13 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
 
+from mlworkflow.api.command import ServeError, Wanted, serve
 from mlworkflow.api.keys import add
 from mlworkflow.api.limits import Limits
+from mlworkflow.api.served import served
+from mlworkflow.api.service import Service
 from mlworkflow.core import paths
+from mlworkflow.core.errors import DamagedBundleError
+from mlworkflow.recording.reading import read
 from tests.asked import Api
 from tests.test_bundle import customers, make, question
 
@@ -371,3 +377,49 @@ def test_rows_are_answered_as_the_model_says(api):
     assert [one["prediction"] for one in found] == [one["prediction"] for one in expected]
     assert {len(one["reasons"]) for one in found} == {2}
     assert len({one["id"] for one in found}) == 50
+
+
+def test_a_bundle_that_is_damaged_or_of_another_format_is_not_served(folder, tmp_path):
+    for name, content, words in (
+        ("schema.json", b"{}", "schema.json has the SHA-256"),
+        ("manifest.json", b'{"format": 1}', "manifest.json must be of format 2"),
+        ("more.txt", b"x", "more.txt is not in the manifest"),
+    ):
+        copy = shutil.copytree(folder, tmp_path / name)
+        (copy / name).write_bytes(content)
+        with pytest.raises(DamagedBundleError, match=re.escape(words)):
+            serve(Wanted(bundle=copy))
+
+
+def test_a_damaged_bundle_does_not_take_the_place_of_what_serves(folder, tmp_path, api):
+    copy = shutil.copytree(folder, tmp_path / "bundle")
+    (copy / "model.onnx").write_bytes(b"")
+    service = Service(api.settings, api.model)
+    with pytest.raises(DamagedBundleError):
+        service.take("v2", copy)
+    assert service.champion is api.model
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """A bundle of the same question in which `plan` is a number."""
+    folder = tmp_path_factory.mktemp("other")
+    with contextlib.chdir(folder):
+        make(question(), customers().assign(plan=[str(number % 7 + 0.5) for number in range(60)]))
+    return folder / paths.BUNDLE
+
+
+def test_a_challenger_that_reads_fields_another_way_is_refused(folder, other):
+    with pytest.raises(ServeError, match="'plan' is a number to the challenger, but a category to the champion"):
+        serve(Wanted(bundle=folder, challenger=str(other), share=0.5))
+
+
+@pytest.mark.parametrize("how", [{"share": 1.0}, {"shadow": True}])
+def test_a_new_champion_that_reads_fields_another_way_than_the_challenger_answers_alone(folder, other, tmp_path, how):
+    api = Api(folder, log="batched", log_folder=tmp_path / "log", **how)
+    api.challenger = served(other, "v2", 100)
+    found = api.predict([ROW] * 3).json
+    assert [one["probabilities"] for one in found["predictions"]] == [
+        one["probabilities"] for one in api.model.model.predict([ROW] * 3)
+    ]
+    assert {one.record.version for one in read(tmp_path / "log")} == {"v1"}

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +69,34 @@ def ask(port: int, path: str, body: object = None, **headers: str) -> dict:
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", content, told)
     with urllib.request.urlopen(request, timeout=20) as answer:
         return json.load(answer)
+
+
+def refused(port: int, path: str, body: object = None, **headers: str) -> tuple[int, Message, str]:
+    """Return (status, headers, detail) of a request that is refused."""
+    with pytest.raises(urllib.error.HTTPError) as found:
+        ask(port, path, body, **headers)
+    with found.value as error:
+        assert error.headers["content-type"] == "application/problem+json"
+        return error.code, error.headers, json.load(error)["detail"]
+
+
+def everything(client: socket.socket) -> bytes:
+    """Return an answer up to the end of its document."""
+    client.settimeout(20)
+    got = b""
+    while not got.endswith(b"}") and (more := client.recv(65536)):
+        got += more
+    return got
+
+
+def demand_problem(answer: bytes, status: int, words: str) -> None:
+    head, _, content = answer.partition(b"\r\n\r\n")
+    lines = head.decode().lower().split("\r\n")
+    assert lines[0].split()[1] == str(status)
+    assert {"content-type: application/problem+json", "x-content-type-options: nosniff"} <= set(lines)
+    told = json.loads(content)
+    assert told["status"] == status
+    assert words in json.dumps(told)
 
 
 def is_gone(pid: int) -> bool:
@@ -134,8 +164,71 @@ def test_a_client_that_is_slow_with_its_head_is_cut_off_and_others_are_answered(
     with socket.create_connection(("127.0.0.1", server)) as slow:
         slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Long: ")
         assert ask(server, "/predict", ROW)["predictions"]
-        slow.settimeout(20)
-        assert slow.recv(100) == b""
+        demand_problem(everything(slow), 408, "head of a request")
+
+
+HEAD = b"Host: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "words"),
+    [
+        (b"\x16\x03\x01\x02\r\n\r\n", 400, "must be HTTP/1.1"),
+        (b"GET /\xff HTTP/1.1\r\n" + HEAD + b"\r\n", 400, "must be HTTP/1.1"),
+        (b"POST /predict HTTP/1.1\r\n" + HEAD + b"Content-Length: -1\r\n\r\n", 400, "must be HTTP/1.1"),
+        (b"POST /predict HTTP/1.1\r\n" + HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}", 400, "HTTP"),
+        (b"POST /predict HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "HTTP/1.1"),
+        (b"GET / HTTP/1.1\r\n" + HEAD + b"X: " + b"x" * 100_000, 431, "65,536 bytes"),
+        (b"POST /v2/models/%ff%ed%a0%80/infer HTTP/1.1\r\n" + HEAD + b"Content-Length: 2\r\n\r\n{}", 404, "no model"),
+        (b"POST /predict HTTP/1.1\r\n" + HEAD + b'Content-Length: 13\r\n\r\n{"\\ud800": 1}', 422, "field of the model"),
+    ],
+)
+def test_what_is_no_request_gets_a_problem_document_too(server, sent, status, words):
+    with socket.create_connection(("127.0.0.1", server)) as client:
+        client.sendall(sent)
+        demand_problem(everything(client), status, words)
+
+
+def test_a_client_that_sends_too_much_reads_why_it_was_refused(server):
+    for path in ("/predict", "/feedback"):
+        status, _, detail = refused(server, path, "x" * 12_000_000)
+        assert (status, "10,000,000 bytes" in detail) == (413, True)
+
+
+@pytest.fixture(scope="module")
+def locked(folder):
+    """A server that asks for keys and answers when a prediction is on disk; its port, process and a key."""
+    command = [sys.executable, "-m", "mlworkflow.cli", "key", "lena", "--file", str(folder / "keys.txt")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    options = ["--keys", str(folder / "keys.txt"), "--log", "sync", "--log-folder", str(folder / "synced")]
+    with serving(folder, *options) as (server, port):
+        yield port, server, re.search(r"once: (\S+)", made.stdout)[1]
+
+
+def test_only_who_has_a_key_gets_in(locked):
+    port, _, key = locked
+    for headers in ({}, {"X-API-Key": "lena"}, {"Authorization": "Bearer " + key[:-1]}):
+        assert refused(port, "/predict", ROW, **headers)[0] == 401
+    for headers in ({"X-API-Key": key}, {"Authorization": f"Bearer {key}"}):
+        assert ask(port, "/predict", ROW, **headers)["predictions"]
+
+
+def test_a_full_disk_under_the_log_is_told_and_passes(locked):
+    port, server, key = locked
+    worker = next(pid for pid in children(server.pid) if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text())
+    ask(port, "/predict", ROW, **{"X-API-Key": key})
+    free = resource.prlimit(worker, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+    try:
+        status, headers, detail = refused(port, "/predict", ROW, **{"X-API-Key": key})
+        assert (status, headers["retry-after"]) == (503, "5")
+        assert detail == "The prediction could not be recorded. Ask again."
+        assert refused(port, "/v2/health/ready")[0] == 503
+        assert ask(port, "/v2/health/live")["live"]
+    finally:
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, free)
+    await_answer(port)
+    assert ask(port, "/predict", ROW, **{"X-API-Key": key})["predictions"]
 
 
 def test_what_was_begun_is_finished_when_the_server_is_asked_to_end(folder, tmp_path):

@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlworkflow.api.keys import VARIABLE, Keys
 from mlworkflow.api.limits import Limits
 from mlworkflow.api.settings import LogMode, Settings
 from mlworkflow.core.errors import ProjectError, listed
+
+if TYPE_CHECKING:
+    from mlworkflow.runtime.model import Model
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -140,9 +143,20 @@ def _demand_usable(folder: Path, challenger: tuple[str, Path] | None) -> str:
     from mlworkflow.runtime.loading import load
 
     model = load(folder)
-    if challenger is not None and (other := load(challenger[1])).classes != model.classes:
-        raise ServeError([f"the challenger's classes are {other.classes}, the champion's {model.classes}"])
+    if challenger is not None and (found := _unlike(model, load(challenger[1]))):
+        raise ServeError(found)
     return model.name
+
+
+def _unlike(champion: Model, challenger: Model) -> list[str]:
+    """Return why a challenger cannot be asked what the champion is."""
+    found = [
+        f"{name!r} is a {there} to the challenger, but a {here} to the champion"
+        for name, here, there in champion.fields.otherwise(challenger.fields)
+    ]
+    if challenger.classes != champion.classes:
+        found.append(f"the challenger's classes are {challenger.classes}, the champion's {champion.classes}")
+    return found
 
 
 @contextmanager

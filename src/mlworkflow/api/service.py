@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from mlworkflow.api import meters
@@ -53,13 +54,13 @@ class Service:
         answers = await self._score(champion, asked, most_reasons, chosen)
         records = self._records(asked, answers, chosen, champion, started)
         await self._record(records)
-        if self.settings.shadow and self.challenger is not None:
+        if self.settings.shadow and self.challenger is not None and _alike(champion, self.challenger):
             self._start_beside(self._shadow(asked, answers, started))
         return champion.version, answers
 
     def _routed(self, asked: Asked, champion: Served) -> list[bool]:
         """Return for each row whether the challenger answers it; a row without a key is routed by chance."""
-        if self.challenger is None or self.settings.shadow:
+        if self.challenger is None or self.settings.shadow or not _alike(champion, self.challenger):
             return []
         keys = (champion.shape.key(values) or new_id() for values in asked.values)
         return [share_of(key) < self.settings.share for key in keys]
@@ -173,6 +174,12 @@ class Service:
         if self.log is not None:
             with contextlib.suppress(ProjectError):
                 self.log.close()
+
+
+@lru_cache(maxsize=4)
+def _alike(champion: Served, challenger: Served) -> bool:
+    """Return whether the challenger can be asked what the champion is; a release may have brought other fields."""
+    return not champion.model.fields.otherwise(challenger.model.fields)
 
 
 def _part(by: Served, asked: Asked, chosen: list[bool]) -> Asked:

@@ -95,6 +95,11 @@ class Fields:
         self._blanks = frozenset(schema.blanks)
         self._spelling = {name: _spelling(self._columns[name]) for name in self.names}
 
+    def otherwise(self, others: Fields) -> list[tuple[str, Kind, Kind]]:
+        """Return (name, kind here, kind there) of the fields that `others` reads another way."""
+        kinds = {one.name: one.kind for one in others.all}
+        return [(one.name, one.kind, kinds[one.name]) for one in self.all if kinds.get(one.name, one.kind) != one.kind]
+
     def read(self, rows: Sequence[Mapping[str, Any]]) -> Columns:
         """Return the typed (n,) columns of rows: {field: value}, null or absent where it is not known.
 
