@@ -7,7 +7,6 @@ several times what a prediction does.
 from __future__ import annotations
 
 import secrets
-import sys
 import time
 import traceback
 from typing import Any
@@ -31,7 +30,7 @@ from mlworkflow.api.http import (
 )
 from mlworkflow.api.keys import Keys
 from mlworkflow.api.limits import Bucket
-from mlworkflow.api.problems import RefusedError
+from mlworkflow.api.problems import RefusedError, report
 from mlworkflow.api.served import Served
 from mlworkflow.api.service import Service
 
@@ -145,7 +144,7 @@ class Front:
     async def _failed(self, scope: Scope, receive: Receive, send: Send, begun: bool) -> None:
         """Tell the operator all, and the client a number to name."""
         incident = secrets.token_hex(4)
-        print(f"mlworkflow: incident {incident}\n{traceback.format_exc()}", file=sys.stderr, flush=True)
+        report(f"incident {incident}\n{traceback.format_exc()}")
         if self.service.log is not None:
             self.service.log.count("failed")
         if not begun:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from mlworkflow.api.problems import report
 from mlworkflow.api.settings import Settings
 from mlworkflow.core import io
 from mlworkflow.core.errors import ProjectError
@@ -93,4 +93,4 @@ def _following(follow: Callable[[], None], stopped: threading.Event) -> None:
         except ProjectError as error:
             if str(error) != last:
                 last = str(error)
-                print(f"mlworkflow: the stage could not be followed: {last}", file=sys.stderr, flush=True)
+                report(f"the stage could not be followed: {last}")

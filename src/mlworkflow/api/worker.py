@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from mlworkflow.api import meters
 from mlworkflow.api.front import Front
 from mlworkflow.api.http import Receive, Scope, Send
 from mlworkflow.api.keys import Keys
+from mlworkflow.api.problems import report
 from mlworkflow.api.rest import rest
 from mlworkflow.api.served import served
 from mlworkflow.api.service import Service
@@ -88,7 +88,7 @@ class Worker:
             meters.FAILURES.inc()
             told = str(error) if isinstance(error, ProjectError) else first_line(error)
             kept = service.champion.version
-            print(f"mlworkflow: {version} was not taken up, {kept} serves on: {told}", file=sys.stderr, flush=True)
+            report(f"{version} was not taken up, {kept} serves on: {told}")
 
     async def _end(self) -> None:
         if self._watch is not None:
