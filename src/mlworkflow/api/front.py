@@ -30,8 +30,7 @@ from mlworkflow.api.http import (
 )
 from mlworkflow.api.keys import Keys
 from mlworkflow.api.limits import Bucket
-from mlworkflow.api.operating import tell
-from mlworkflow.api.problems import RefusedError
+from mlworkflow.api.problems import RefusedError, report
 from mlworkflow.api.served import Served
 from mlworkflow.api.service import Service
 
@@ -145,7 +144,7 @@ class Front:
     async def _failed(self, scope: Scope, receive: Receive, send: Send, begun: bool) -> None:
         """Tell the operator all, and the client a number to name."""
         incident = secrets.token_hex(4)
-        tell(f"incident {incident}\n{traceback.format_exc()}")
+        report(f"incident {incident}\n{traceback.format_exc()}")
         if self.service.log is not None:
             self.service.log.count("failed")
         if not begun:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -34,6 +36,12 @@ class RefusedError(Exception):
             self.headers["retry-after"] = str(retry_after)
         if close:  # what is left of the body is not read
             self.headers["connection"] = "close"
+
+
+def report(text: str) -> None:
+    """Tell the operator; where standard error is a file on a full disk, clients are answered all the same."""
+    with contextlib.suppress(OSError):
+        print(f"mlworkflow: {text}", file=sys.stderr, flush=True)
 
 
 def document(refused: RefusedError) -> bytes:

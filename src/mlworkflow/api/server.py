@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mlworkflow.api.operating import tell
+from mlworkflow.api.problems import report
 from mlworkflow.api.settings import Settings
 from mlworkflow.core import io
 from mlworkflow.core.errors import ProjectError
@@ -88,7 +88,7 @@ def _announce(
             return
         if time.monotonic() > end:
             failed.set()
-            tell(f"no worker could start within {PATIENCE:g} seconds; see above.")
+            report(f"no worker could start within {PATIENCE:g} seconds; see above.")
             os.kill(os.getpid(), signal.SIGTERM)
             return
 
@@ -115,4 +115,4 @@ def _following(follow: Callable[[], None], stopped: threading.Event) -> None:
         except ProjectError as error:
             if str(error) != last:
                 last = str(error)
-                tell(f"the stage could not be followed: {last}")
+                report(f"the stage could not be followed: {last}")

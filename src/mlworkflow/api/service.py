@@ -11,8 +11,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from mlworkflow.api import meters
-from mlworkflow.api.operating import tell
-from mlworkflow.api.problems import RefusedError
+from mlworkflow.api.problems import RefusedError, report
 from mlworkflow.api.served import Served, served
 from mlworkflow.api.settings import Settings
 from mlworkflow.api.shape import Asked
@@ -122,7 +121,7 @@ class Service:
         except LogFullError:
             raise RefusedError(503, "Predictions come faster than they are kept. Ask again.", retry_after=1) from None
         except LogUnwritableError as error:
-            tell(f"{error}")
+            report(str(error))
             raise RefusedError(503, "The prediction could not be recorded. Ask again.", retry_after=5) from None
 
     def _start_beside(self, work: Any) -> None:

@@ -15,7 +15,7 @@ from mlworkflow.api import meters
 from mlworkflow.api.front import Front
 from mlworkflow.api.http import Receive, Scope, Send
 from mlworkflow.api.keys import Keys
-from mlworkflow.api.operating import tell
+from mlworkflow.api.problems import report
 from mlworkflow.api.rest import rest
 from mlworkflow.api.served import served
 from mlworkflow.api.service import Service
@@ -88,7 +88,7 @@ class Worker:
             meters.FAILURES.inc()
             told = str(error) if isinstance(error, ProjectError) else first_line(error)
             kept = service.champion.version
-            tell(f"{version} was not taken up, {kept} serves on: {told}")
+            report(f"{version} was not taken up, {kept} serves on: {told}")
 
     async def _end(self) -> None:
         if self._watch is not None:
