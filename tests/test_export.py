@@ -298,6 +298,7 @@ def test_onnxruntime_alone_gives_the_probabilities_by_what_the_json_tells(bundle
         assert said[:, place].tolist() == expected[f"probability_{name}"].tolist()
     made = {one["name"] for one in about["inputs"] if one["feature"]}
     assert {"paid / age", "since_month"} <= made <= wide.keys() - set(table)
+    assert {one["_target_"].split(".")[-1] for one in about["features"]} == {"Ratio", "DateParts", "Cycle"}
     assert about["threshold"]["threshold"] == 0.3
     assert about["ranges"] == {"age": [0, 70]}
 

@@ -83,7 +83,7 @@ def test_a_file_that_says_something_else_is_left_out_with_the_reason(monkeypatch
     assert kept is not None
     assert proof["rows"] == len(rows)
     assert proof["difference"] <= proof["tolerance"]
-    other = fit(pipeline(small("extra_trees", "binary"), schema, "binary"), given)
+    other = fit(pipeline(small("extra_trees", "binary"), schema, "binary"), rows_of(rows, schema, "binary"))
     monkeypatch.setattr(form, "converted", lambda fitted, classes: converted(other, classes))
     kept, proof = form.onnx(content, shape(schema, rows), [Arrays(rows)])
     assert kept is None

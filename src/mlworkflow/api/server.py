@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from mlworkflow.core import io
 from mlworkflow.core.errors import ProjectError
 
 EVERY = 1.0  # seconds between two looks at the stage
+PATIENCE = 60.0  # seconds in which a worker must take requests
 GRACE = 30  # seconds in which a worker finishes what it began
 
 
@@ -43,7 +47,7 @@ def run(
         host: where to listen.
         port: 0 takes a free one.
         follow: called each second; may call `point`.
-        ready: called with the port before the workers start.
+        ready: called with the port when a worker takes requests.
 
     Raises:
         AddressError: the port is taken, or the host is none of this machine.
@@ -59,8 +63,8 @@ def run(
         server_header=False, timeout_graceful_shutdown=GRACE, timeout_keep_alive=30, backlog=1024,
     )  # fmt: skip
     listening = _bound(host, port)
-    ready(listening.getsockname()[1])
-    stopped = threading.Event()
+    stopped, failed = threading.Event(), threading.Event()
+    threading.Thread(target=_announce, args=(listening, ready, stopped, failed), daemon=True).start()
     if follow is not None:
         threading.Thread(target=_following, args=(follow, stopped), daemon=True).start()
     try:
@@ -68,7 +72,25 @@ def run(
     finally:
         stopped.set()
         listening.close()
-    return 0
+    return int(failed.is_set())
+
+
+def _announce(
+    listening: socket.socket, ready: Callable[[int], None], stopped: threading.Event, failed: threading.Event
+) -> None:
+    """Call `ready` when a worker listens; where none does in time, say so and end."""
+    host, port, *_ = listening.getsockname()
+    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    end = time.monotonic() + PATIENCE
+    while not stopped.wait(0.05):
+        with contextlib.suppress(OSError), socket.create_connection((target, port), timeout=1):
+            ready(port)
+            return
+        if time.monotonic() > end:
+            failed.set()
+            report(f"no worker could start within {PATIENCE:g} seconds; see above.")
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlworkflow.core import io
 from mlworkflow.exporting.subject import Export, ExportError, Subject
+from mlworkflow.features import Feature
 from mlworkflow.serving.folder import ONNX
 
 ABOUT = "model.json"
@@ -38,7 +39,6 @@ def about(one: Subject) -> dict[str, Any]:
     proof, model = one.model.manifest["onnx"], one.model
     columns = {column.name for column in model.schema.columns}
     inputs = [{**given, "shape": [None, 1], "feature": given["name"] not in columns} for given in proof["inputs"]]
-    features = json.loads(one.files["features.json"])
     return {
         "problem": model.name,
         "version": one.version,
@@ -50,9 +50,14 @@ def about(one: Subject) -> dict[str, Any]:
         "output": {"name": proof["output"], "shape": [None, len(model.classes)] if model.classes else [None]},
         "classes": model.classes,
         "threshold": json.loads(one.files["threshold.json"]) if model.classes else None,
-        "ranges": features["ranges"],
-        "features": features["features"],
+        "ranges": model.ranges,
+        "features": [_told(feature) for feature in model.features],
     }
+
+
+def _told(feature: Feature) -> dict[str, Any]:
+    """Return a feature as a configuration names it: those that a bundle makes of dates by itself are in no file."""
+    return {"_target_": f"{type(feature).__module__}.{type(feature).__name__}", **vars(feature)}
 
 
 def _next(folder: str) -> list[str]:
