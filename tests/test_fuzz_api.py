@@ -25,7 +25,7 @@ from tests.test_bundle import customers, make, question
 FEW = settings(max_examples=15, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 MANY = settings(FEW, max_examples=150)
 CHECKS = (not_a_server_error, status_code_conformance, response_schema_conformance)
-NAMES = ["age", "paid", "plan", "since", "customer", "colour", "\x00", "é"]
+NAMES = ["age", "paid", "plan", "since", "customer", "colour", "\x00", "é", "\ud800", "a\ud800ge"]
 JSON = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=20),
     lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=5), inner, max_size=3),
@@ -81,6 +81,34 @@ def test_rows_at_random_are_answered_as_the_model_does_or_refused(api, rows):
         ]
     else:
         assert answer.status in (400, 422), answer.content
+
+
+TENSOR = some.fixed_dictionaries(
+    {
+        "name": some.sampled_from(NAMES[:4]) | JSON,
+        "shape": some.sampled_from([[1], [1, 1], [2]]) | JSON,
+        "datatype": some.sampled_from(["FP64", "BYTES", "INT8", "BOOL"]) | JSON,
+        "data": some.lists(VALUES, min_size=1, max_size=2) | JSON,
+    },
+    optional={"parameters": some.dictionaries(some.sampled_from(["binary_data_size", "other"]), JSON)},
+)
+ASKED = some.fixed_dictionaries(
+    {"inputs": some.lists(TENSOR, max_size=4)},
+    optional={
+        "outputs": some.lists(some.dictionaries(some.just("name"), JSON)) | JSON,
+        "id": JSON | some.just("\ud800"),
+    },
+)
+
+
+@MANY
+@given(
+    asked=ASKED, tail=some.binary(max_size=9), length=some.none() | some.sampled_from(["0", "9", "\xb2", "9" * 5000])
+)
+def test_nearly_right_tensors_are_refused(api, asked, tail, length):
+    written = json.dumps(asked).encode()
+    headers = {"Inference-Header-Content-Length": length or str(len(written))}
+    assert api.ask("POST", "/v2/models/churn/infer", written + tail, headers).status in (200, 400, 422)
 
 
 @MANY

@@ -58,7 +58,8 @@ def document(refused: RefusedError) -> bytes:
 def of_rows(error: RowsError) -> RefusedError:
     """Return the refusal of rows that do not fit the schema."""
     more = f", and {error.more} more" if error.more else ""
-    detail = f"Every row must fit the schema of the model (GET /model), but {len(error.mistakes)} values do not{more}."
+    count = "a value does not" if len(error.mistakes) == 1 else f"{len(error.mistakes)} values do not"
+    detail = f"Every row must fit the schema of the model (GET /model), but {count}{more}."
     return RefusedError(422, detail, told(error.mistakes))
 
 
