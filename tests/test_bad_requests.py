@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from mlworkflow.api.command import ServeError, Wanted, serve
+from mlworkflow.api.front import Front
 from mlworkflow.api.keys import add
 from mlworkflow.api.limits import Limits
+from mlworkflow.api.rest import rest
 from mlworkflow.api.served import served
 from mlworkflow.api.service import Service
 from mlworkflow.core import paths
@@ -337,6 +341,38 @@ def test_a_key_that_asks_too_often_waits(locked):
     assert waits[:2] == [0.0, 0.0]
     assert 0 < waits[2] <= 0.5
     assert bucket.wait("omar") == 0.0
+
+
+def test_whoever_has_no_key_takes_no_place_of_those_who_have_one(locked):
+    """What is refused is read on for a moment, so that its client sees why; meanwhile others are answered."""
+    api, key = locked
+    service = SimpleNamespace(
+        settings=SimpleNamespace(limits=Limits(active=2), workers=1), log=None, champion=api.model
+    )
+    front = Front(service, rest(service), api.keys)
+    told = []
+
+    async def ask(headers, *, stalled):
+        async def receive():
+            await asyncio.sleep(3600 if stalled else 0)
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            told.append((stalled, message.get("status")))
+
+        scope = {"type": "http", "method": "GET", "path": "/example", "headers": headers, "query_string": b""}
+        scope |= {"root_path": "", "http_version": "1.1", "scheme": "http", "server": None, "client": None}
+        await front(scope, receive, send)
+
+    async def both():
+        stalled = [asyncio.create_task(ask([(b"content-length", b"100")], stalled=True)) for _ in range(4)]
+        await asyncio.sleep(0.05)
+        await ask([(b"x-api-key", key.encode())], stalled=False)
+        for one in stalled:
+            one.cancel()
+
+    asyncio.run(both())
+    assert (False, 200) in told
 
 
 def test_outcomes_are_checked(folder, tmp_path):

@@ -65,7 +65,10 @@ class Front:
         self._active += 1
         route = scope["path"]
         try:
-            route = await self._carried_out(scope, receive, noted, started)
+            try:
+                route = await self._carried_out(scope, receive, noted, started)
+            finally:
+                self._active -= 1  # what is refused takes no place while the rest of it is read
         except GoneError:
             status = 499  # nginx's number for a client that has gone
         except RefusedError as refused:
@@ -74,7 +77,6 @@ class Front:
         except Exception:
             await self._failed(scope, receive, noted, bool(status))
         finally:
-            self._active -= 1
             counter, seconds = meters.counted(_named(route), status)
             counter.inc()
             seconds.observe(time.perf_counter() - started)
