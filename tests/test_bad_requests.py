@@ -23,6 +23,7 @@ from mlworkflow.core import paths
 from mlworkflow.core.errors import DamagedBundleError
 from mlworkflow.recording.reading import read
 from tests.asked import Api
+from tests.conftest import ROOT
 from tests.test_bundle import customers, make, question
 
 ROW = {"age": 31, "paid": 52.5, "plan": "basic", "since": "2024-02-01"}
@@ -33,7 +34,7 @@ TENSORS = [
     {"name": "plan", "shape": [1], "datatype": "BYTES", "data": ["basic"]},
     {"name": "since", "shape": [1], "datatype": "BYTES", "data": ["2024-02-01"]},
 ]
-INTERNAL = re.compile(r"Traceback|File \"|/work|/tmp|\.py\b|site-packages|mlworkflow\.")
+INTERNAL = re.compile(rf"Traceback|File \"|{re.escape(str(ROOT))}|/tmp|\.py\b|site-packages|mlworkflow\.")
 
 
 @pytest.fixture(scope="module")
