@@ -334,6 +334,17 @@ def test_a_key_opens_in_either_header_and_health_and_the_page_need_none(locked):
     assert [api.ask("GET", path).status for path in ("/", "/v2/health/live", "/v2/health/ready")] == [200] * 3
 
 
+OWN = ("127.0.0.1:8000", "localhost", "[::1]:8000", "[::1]", "")
+OTHERS = ("evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example:80")
+
+
+@pytest.mark.parametrize(("host", "status"), [*((one, 200) for one in OWN), *((one, 403) for one in OTHERS)])
+def test_without_keys_no_other_name_leads_here(api, host, status):
+    """A page of elsewhere may have its own name lead to this machine (DNS rebinding)."""
+    assert api.predict(ROW, headers={"Host": host}).status == status
+    assert api.ask("GET", "/", headers={"Host": host}).status == status
+
+
 def test_a_key_that_asks_too_often_waits(locked):
     from mlworkflow.api.limits import Bucket
 

@@ -162,12 +162,12 @@ def test_metrics_add_up_over_the_workers(server):
 
 def test_a_client_that_is_slow_with_its_head_is_cut_off_and_others_are_answered(server):
     with socket.create_connection(("127.0.0.1", server)) as slow:
-        slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Long: ")
+        slow.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
         assert ask(server, "/predict", ROW)["predictions"]
         demand_problem(everything(slow), 408, "head of a request")
 
 
-HEAD = b"Host: x\r\nContent-Type: application/json\r\n"
+HEAD = b"Host: localhost\r\nContent-Type: application/json\r\n"
 
 
 @pytest.mark.parametrize(

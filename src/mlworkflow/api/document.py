@@ -20,6 +20,7 @@ KINDS: dict[str, dict[str, Any]] = {
 REFUSALS = {
     400: "It is no JSON",
     401: "The key is missing or not known",
+    403: "Asked by another name than this machine's own, without keys",
     404: "There is no such model or prediction",
     408: "The body does not come",
     409: "Nothing is recorded here",
@@ -56,7 +57,7 @@ def described(app: FastAPI, served: Served) -> dict[str, Any]:
 def _add_refusals(method: dict[str, Any]) -> None:
     """Add what a request may be refused for: all of REFUSALS where it has a body, else a few."""
     method["responses"].pop("422", None)
-    statuses = [*REFUSALS] if method.get("requestBody") else [401, 404, 429, 503]
+    statuses = [*REFUSALS] if method.get("requestBody") else [401, 403, 404, 429, 503]
     for status in statuses:
         method["responses"][str(status)] = _refusal(REFUSALS[status])
 

@@ -6,6 +6,7 @@ several times what a prediction does.
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 import traceback
@@ -35,6 +36,7 @@ from mlworkflow.api.served import Served
 from mlworkflow.api.service import Service
 
 PREDICT, FEEDBACK, MODELS = "/predict", "/feedback", "/v2/models/"
+OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
 OPEN = ("/", "/v2/health/live", "/v2/health/ready")  # without a key
 MOST_REASONS = 100
 NO_PATH = "There is no such path. GET /openapi.json lists those there are."
@@ -63,10 +65,9 @@ class Front:
             await send(message)
 
         self._active += 1
-        route = scope["path"]
         try:
             try:
-                route = await self._carried_out(scope, receive, noted, started)
+                await self._carried_out(scope, receive, noted, started)
             finally:
                 self._active -= 1  # what is refused takes no place while the rest of it is read
         except GoneError:
@@ -77,11 +78,11 @@ class Front:
         except Exception:
             await self._failed(scope, receive, noted, bool(status))
         finally:
-            counter, seconds = meters.counted(_named(route), status)
+            counter, seconds = meters.counted(_named(scope["path"]), status)
             counter.inc()
             seconds.observe(time.perf_counter() - started)
 
-    async def _carried_out(self, scope: Scope, receive: Receive, send: Send, started: float) -> str:
+    async def _carried_out(self, scope: Scope, receive: Receive, send: Send, started: float) -> None:
         path = scope["path"]
         self._admit(scope, path)
         infers = path.endswith("/infer") and path.startswith(MODELS)
@@ -96,13 +97,15 @@ class Front:
                 demand_json(scope)
                 receive = again(await body(scope, receive, self._limits), receive)
             await self._rest(scope, receive, send)
-        return str(path)
 
     def _admit(self, scope: Scope, path: str) -> None:
         """Raise RefusedError where too many are active, the key is none, or its holder asks too often."""
         if self._active > self._limits.active:
             raise RefusedError(503, f"{self._limits.active} requests are active. Ask again.", retry_after=1, close=True)
-        if not self._keys or path in OPEN:
+        if not self._keys:
+            demand_own_name(scope)
+            return
+        if path in OPEN:
             return
         told = header(scope, b"x-api-key")
         bearer = header(scope, b"authorization")
@@ -152,6 +155,17 @@ class Front:
         if not begun:
             told = RefusedError(500, f"Something went wrong here. Name the incident {incident}.")
             await refuse(scope, receive, send, told)
+
+
+def demand_own_name(scope: Scope) -> None:
+    """Demand that a server without keys is asked by this machine's own name. Raises RefusedError, 403.
+
+    A page of elsewhere can have its own name lead to this machine, and a browser then asks for it (DNS rebinding).
+    """
+    told = header(scope, b"host")
+    if told is not None and re.sub(r":\d+$", "", told) not in OWN_NAMES:
+        found = f"Without keys only {', '.join(OWN_NAMES)} may be asked for, not {told[:60]}."
+        raise RefusedError(403, found, close=True)
 
 
 def demand_model(champion: Served, path: str) -> None:
