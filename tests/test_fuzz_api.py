@@ -23,7 +23,7 @@ from tests.asked import Api
 from tests.test_bundle import customers, make, question
 
 FEW = settings(max_examples=15, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-MANY = settings(FEW, max_examples=150)
+MANY = settings(FEW, max_examples=80)
 CHECKS = (not_a_server_error, status_code_conformance, response_schema_conformance)
 NAMES = ["age", "paid", "plan", "since", "customer", "colour", "\x00", "é", "\ud800", "a\ud800ge"]
 JSON = some.recursive(
