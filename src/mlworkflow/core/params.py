@@ -103,11 +103,33 @@ class Compute(Strict):
 
 
 class Monitor(Strict):
-    """How much drift is too much; one file in conf/monitor/."""
+    """How a model in use is watched, and how far is too far; one file in conf/monitor/."""
 
     name: str
-    psi: float = Field(default=0.25, ge=0)  # population stability index of one column
-    fewest_rows: int = Field(default=50, ge=1)
+    window: str = Field(default="week", pattern=r"^(hour|day|week|month|[1-9]\d* (hours|days|rows))$")
+    clock: Literal["log", "row"] = "log"  # log: when a request came; row: what the problem's time column says
+    false_alarms: float = Field(default=0.5, gt=0, le=100)  # expected in 100 quiet windows, all checks together
+    fewest_rows: int = Field(default=50, ge=1)  # of a window that is judged, and of its outcomes
+    psi: float = Field(default=0.1, ge=0)  # population stability index of one column, or of the predictions
+    missing: float = Field(default=0.05, ge=0, le=1)  # how far the share of missing values may move
+    unseen: float = Field(default=0.02, ge=0, le=1)  # share of values that training never saw, or outside its range
+    joint: float = Field(default=0.65, ge=0.5, le=1)  # ROC AUC of telling new rows from those learnt from
+    calibration: float = Field(default=0.05, ge=0, le=1)  # between what was said and what came, on average
+
+
+class Retrain(Strict):
+    """What may take the place of a model that has become worse, and who decides; one file in conf/retrain/."""
+
+    name: str
+    tries: list[Literal["recalibrate", "threshold", "refit", "search"]] = [
+        "recalibrate",
+        "threshold",
+        "refit",
+        "search",
+    ]
+    fewest_rows: int = Field(default=200, ge=20)  # new labelled rows
+    auto_release: Literal["never", "when better"] = "never"
+    stage: str = "prod"
 
 
 class Params(Strict):
@@ -120,6 +142,7 @@ class Params(Strict):
     search: Search
     compute: Compute
     monitor: Monitor
+    retrain: Retrain = Retrain(name="default")
     fingerprint: dict[str, Any]
 
 

@@ -15,7 +15,7 @@ from mlworkflow.reviewing.review import Review
 from mlworkflow.reviewing.rows import BY_ORDER
 
 WIDTH = 80
-GROUPS = [f"{group}.name" for group in ("model", "augment", "search", "compute", "monitor", "problem")]
+GROUPS = [f"{group}.name" for group in ("model", "augment", "search", "compute", "monitor", "retrain", "problem")]
 MOST = 8  # lines of a list before the rest is counted
 MARKS = {BETTER: "✅", WORSE: "❌", UNCLEAR: "➖", "unclear": "➖", NOT_COMPARABLE: "❓", "": ""}
 HEAD = ["", "base", "candidate", "gain", "95% interval", ""]
