@@ -16,6 +16,9 @@ the month before only through lags. Drift, for each unit of u: prices rise by 8%
 and a support call weighs 0.25 more. With `drift: 0` nothing moves but the calendar, as the company has run for RUN_IN
 months before the first that is told: the mix of its customers is steady.
 
+From the month `turn` on, if one is given, the reasons are others while the customers are the same: a competitor pays
+those off who are bound by a contract (TURNED instead of CONTRACTS), and support calls count nothing.
+
 Every month has its own random generators, so `month(3)` is the third month of `stream`. Numbers are rounded before
 anything is decided by them, so that the last bits of exp and log, which differ between processors, decide nothing.
 """
@@ -66,6 +69,7 @@ PLANS = {
     "Premium": Plan(55, 1000, -0.3, "roaming abroad"),
 }
 CONTRACTS = {"monthly": 0.0, "yearly": -0.8, "two years": -1.4}
+TURNED = {"monthly": -1.2, "yearly": 0.3, "two years": 0.6}
 REGIONS = {"North": 0.0, "South": 0.15, "East": -0.15, "West": 0.0, "Centre": 0.1}
 TONES = {
     "annoyed": Tone(
@@ -113,7 +117,12 @@ class Records:
 
 
 def stream(
-    customers: int = 1000, months: int = 18, drift: float = 1.0, seed: int = 42, blemishes: float = 1.0
+    customers: int = 1000,
+    months: int = 18,
+    drift: float = 1.0,
+    seed: int = 42,
+    blemishes: float = 1.0,
+    turn: int | None = None,
 ) -> pd.DataFrame:
     """Return the records of all months, `customers` a month and the few that are there twice.
 
@@ -123,21 +132,27 @@ def stream(
         drift: how fast the process moves; 0: not at all.
         seed: of everything random.
         blemishes: multiplies the rates in blemishes.py; 0: a clean table.
+        turn: the month from which on customers leave for other reasons; None: never.
 
     Raises:
         ConfError: an argument is below what it can be.
     """
     import pandas as pd
 
-    return pd.concat(batches(customers, months, drift, seed, blemishes), ignore_index=True)
+    return pd.concat(batches(customers, months, drift, seed, blemishes, turn), ignore_index=True)
 
 
 def batches(
-    customers: int = 1000, months: int = 18, drift: float = 1.0, seed: int = 42, blemishes: float = 1.0
+    customers: int = 1000,
+    months: int = 18,
+    drift: float = 1.0,
+    seed: int = 42,
+    blemishes: float = 1.0,
+    turn: int | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Yield the months of `stream` one by one, for a stream that is large."""
     _demand(customers=(customers, 1), months=(months, 1), drift=(drift, 0), seed=(seed, 0), blemishes=(blemishes, 0))
-    told = islice(_process(customers, drift, seed), RUN_IN, RUN_IN + months)
+    told = islice(_process(customers, drift, seed, turn), RUN_IN, RUN_IN + months)
     return (_table(records, seed, blemishes) for records in told)
 
 
@@ -163,13 +178,13 @@ def _demand(**arguments: tuple[float, float]) -> None:
 # ---- what happens ----------------------------------------------------------------------------------------------------
 
 
-def _process(customers: int, drift: float, seed: int) -> Iterator[Records]:
+def _process(customers: int, drift: float, seed: int, turn: int | None = None) -> Iterator[Records]:
     """Yield month after month without end, the months of running in first."""
     people: People = {}
     for step in count():
         random, number = np.random.default_rng([seed, step, PROCESS]), step + 1 - RUN_IN
         people = people or _arrivals(random, customers, 1, number - random.integers(1, 49, customers))
-        records = _lived(people, number, drift, random)
+        records = _lived(people, number, drift, random, turned=turn is not None and number >= turn)
         yield records
         people = _renewed(records, random)
 
@@ -192,7 +207,7 @@ def _arrivals(random: np.random.Generator, size: int, first: int, joined: NDArra
     }
 
 
-def _lived(people: People, number: int, drift: float, random: np.random.Generator) -> Records:
+def _lived(people: People, number: int, drift: float, random: np.random.Generator, *, turned: bool) -> Records:
     """Return what the customers did in a month, and who of them leaves."""
     size, years = len(people["customer"]), _years(number, drift)
     price = np.array([plan.price for plan in PLANS.values()])[people["plan"]]
@@ -203,7 +218,7 @@ def _lived(people: People, number: int, drift: float, random: np.random.Generato
     minutes = (people["minutes"] * np.exp(random.normal(0, 0.35, size)) * 0.9**years).round(0)
     data = (people["data"] * np.exp(random.normal(0, 0.4, size)) * 1.35**years).round(2)
     charges = (price * 1.08**years + 0.05 * np.maximum(minutes - allowance, 0)).round(2)
-    odds = _log_odds(people, number, years, tone=tone, calls=calls, minutes=minutes, charges=charges)
+    odds = _log_odds(people, number, years, turned, tone=tone, calls=calls, minutes=minutes, charges=charges)
     probability = (1 / (1 + np.exp(-odds))).round(6)
     left = random.random(size) < probability
     return Records(number, people, tone, calls, minutes, data, charges, probability, left)
@@ -214,15 +229,16 @@ def _years(number: int, drift: float) -> float:
     return drift * max(number - 1, 0) / 12
 
 
-def _log_odds(people: People, number: int, years: float, **seen: NDArray[Any]) -> NDArray[np.float64]:
+def _log_odds(people: People, number: int, years: float, turned: bool, **seen: NDArray[Any]) -> NDArray[np.float64]:
     """Return the log-odds of leaving, as at the head of this file."""
     tenure = number - people["joined"]
     fall = np.log((seen["minutes"] + 10) / (people["before"] + 10))
-    odds = -1.0 + np.array(list(CONTRACTS.values()))[people["contract"]]
+    contracts = TURNED if turned else CONTRACTS
+    odds = -1.0 + np.array(list(contracts.values()))[people["contract"]]
     odds += np.array([plan.effect for plan in PLANS.values()])[people["plan"]]
     odds += np.array(list(REGIONS.values()))[people["region"]]
     odds += np.array([tone.effect for tone in TONES.values()])[seen["tone"]]
-    odds += (0.25 + 0.25 * years) * seen["calls"]
+    odds += 0.0 if turned else (0.25 + 0.25 * years) * seen["calls"]
     odds += 0.02 * (seen["charges"] - 30)
     odds -= 0.4 * np.log1p(tenure)
     odds -= 0.5 * np.nan_to_num(fall)
