@@ -22,7 +22,7 @@ from mlworkflow.rows.possible import possible
 from mlworkflow.rows.schema import Column, Schema
 from mlworkflow.runtime.fields import Field, Fields
 from mlworkflow.serving.bundle import Bundle, load
-from mlworkflow.serving.folder import FILES, HISTORY, MANIFEST, ONNX, read, replacing_folder
+from mlworkflow.serving.folder import FILES, HISTORY, MANIFEST, ONNX, SAMPLE, read, replacing_folder
 from mlworkflow.stages import featurize, monitor, package
 from tests.conftest import make_problem
 
@@ -38,6 +38,7 @@ MODEL = Model.model_validate(
 RATIO = {"_target_": "mlworkflow.features.Ratio", "over": "paid", "under": "age"}
 DECISION = {"verdict": "better than the baseline", "good_enough": False, "simplest_adequate": "linear"}
 FOUND = {
+    "importance": [{"column": "paid", "drop": 0.1}],
     "rows": {"train": 30, "test": 10},
     "slices": [{"column": "plan", "slice": "a|b", "rows": 9, "value": 0.5, "gap": 0.1, "too_small": False}],
     "against": {"majority": {"value": 0.2, "low": 0.1, "high": 0.3}},
@@ -220,7 +221,7 @@ def test_the_same_inputs_give_the_same_bytes(made, tmp_path):
 
 
 def test_no_file_beside_those_of_the_bundle_is_left(made):
-    assert sorted(path.name for path in paths.BUNDLE.iterdir()) == sorted([*FILES, ONNX, MANIFEST])
+    assert sorted(path.name for path in paths.BUNDLE.iterdir()) == sorted([*FILES, ONNX, SAMPLE, MANIFEST])
     assert [path.name for path in paths.BUNDLE.parent.iterdir() if path.name.startswith(".")] == []
 
 

@@ -113,7 +113,7 @@ class Monitor(Strict):
     psi: float = Field(default=0.1, ge=0)  # population stability index of one column, or of the predictions
     missing: float = Field(default=0.05, ge=0, le=1)  # how far the share of missing values may move
     unseen: float = Field(default=0.02, ge=0, le=1)  # share of values that training never saw, or outside its range
-    joint: float = Field(default=0.65, ge=0.5, le=1)  # ROC AUC of telling new rows from those learnt from
+    joint: float = Field(default=0.6, ge=0.5, le=1)  # ROC AUC of telling new rows from those learnt from
     calibration: float = Field(default=0.05, ge=0, le=1)  # between what was said and what came, on average
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlworkflow.measures.distances import chance, jensen_shannon, noise, psi, wasserstein
 from mlworkflow.monitoring.checks import Check
-from mlworkflow.monitoring.distances import chance, jensen_shannon, noise, psi, wasserstein
 from mlworkflow.monitoring.report import Value
 from mlworkflow.monitoring.sketch import Numbers, Sketch, Words
 from mlworkflow.pages.templates import number, percent

@@ -20,6 +20,7 @@ def profile(table: pd.DataFrame, schema: Schema, predictions: pd.Series | None =
     """Return how the inputs of the typed `table`, and the model's predictions, are spread; plain JSON, no clock.
 
     Dates have no profile of their own: new rows are always later. `predictions` are values, probabilities or classes.
+    What the bundle keeps has more beside it (bundling/reference.py).
     """
     kinds = {column.name: column.kind for column in schema.inputs if column.kind != "time"}
     columns = {

@@ -6,6 +6,7 @@
 - features.json: the row-wise features, the ranges of possible values, the columns that the pipeline takes
 - threshold.json: how probabilities become a class
 - profile.json: how the training rows were spread
+- sample.parquet: some of their inputs, to set new rows against; not where they describe persons
 - history.parquet: the last values of each key that features look back at; no row where none does
 - card.md: the model card
 - manifest.json: the SHA-256 of each of these files, and the versions of the packages
@@ -29,7 +30,7 @@ FORMAT = 2
 MANIFEST = "manifest.json"
 HISTORY = "history.parquet"
 PIPELINE = "pipeline.skops"
-ONNX = "model.onnx"  # the one file that may be absent; the manifest's `onnx` says why
+ONNX, SAMPLE = "model.onnx", "sample.parquet"  # they may be absent; the manifest's `onnx` and `sample` say why
 FILES = (PIPELINE, "schema.json", "features.json", "threshold.json", "profile.json", HISTORY, "card.md")
 PACKAGES = {
     "numpy": ("numpy",),
