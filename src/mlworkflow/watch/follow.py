@@ -38,6 +38,7 @@ class Follower:
         settings: windows, and how far is too far.
         state: what is known so far.
         now: seconds since 1970.
+        counts: what the log counts by the minute: (seconds since 1970, kind, number).
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Follower:
     settings: Monitor
     state: State
     now: float
+    counts: Sequence[tuple[float, str, int]] = ()
 
     def follow(self, tell: Callable[[int, int], None] = lambda done, all: None) -> None:
         """Read all that is new.
@@ -140,7 +142,8 @@ class Follower:
         columns = self.model.fields.typed({one: [line.get(one) for line in fields] for one in self.model.fields.names})
         said = self._said(_objects([row.output for row in some]))
         times, latencies = np.array([row.time for row in some]), np.array([row.latency_ms for row in some])
-        watched.add(columns, *said, [row.id for row in some], latencies, times, self.model.impossible(columns))
+        watched.add(columns, *said, [row.id for row in some], self.model.impossible(columns))
+        watched.health.add(latencies, times)
         self.state.keep_window(number, some[0].seq, watched.to_dict())
 
     def _window(self, number: int) -> Watched:
