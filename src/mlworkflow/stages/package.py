@@ -1,4 +1,4 @@
-"""Put together what serving needs and nothing else: model, schema, training rows, metrics -> models/bundle/."""
+"""Put together what serving and monitoring need: model, schema, training rows, a promise -> models/bundle/."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlworkflow.bundling import form, hashes
 from mlworkflow.bundling.card import card
+from mlworkflow.bundling.promise import promise
 from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections
 from mlworkflow.features import build, demand_own
@@ -16,7 +17,7 @@ from mlworkflow.rows.batches import read_batches
 from mlworkflow.rows.profile import profile
 from mlworkflow.rows.schema import Schema
 from mlworkflow.serving.bundle import watched
-from mlworkflow.serving.folder import HISTORY, ONNX, PIPELINE, write
+from mlworkflow.serving.folder import HISTORY, ONNX, PIPELINE, PROMISE, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ FOUND = {  # what the stages before found out about the model
 
 
 def main(sections: Sections) -> None:
-    """Write the bundle: pipeline, ONNX, schema, features, threshold, profile of the training rows, card, manifest."""
+    """Write the bundle: pipeline, ONNX, schema, features, threshold, profile, promise, card, manifest."""
     problem, model = sections.problem, sections.model
     schema, wide = (Schema.from_dict(io.read_json(path)) for path in (paths.SCHEMA, paths.FEATURES))
     config = [feature.config() for feature in problem.features]
@@ -51,6 +52,7 @@ def main(sections: Sections) -> None:
         "features.json": io.as_json({"features": config, "ranges": problem.data.ranges, "schema": wide.to_dict()}),
         "threshold.json": io.as_json(found["threshold"]),
         "profile.json": io.as_json(spread),
+        PROMISE: io.as_json(promise(io.read_table(paths.PREDICTIONS), problem, schema, found["intervals"])),
         HISTORY: io.parquet(kept(features, schema)),
         "card.md": card(problem, model, sections.augment, schema, sections.seed, found | {"onnx": proof}).encode(),
     }
