@@ -1,4 +1,4 @@
-"""Put together what serving needs and nothing else: model, schema, training rows, metrics -> models/bundle/."""
+"""Put together what serving and monitoring need: model, schema, training rows, a promise -> models/bundle/."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from mlworkflow.bundling import form, hashes
 from mlworkflow.bundling.card import card
+from mlworkflow.bundling.promise import promise
 from mlworkflow.bundling.reference import reference, sample
 from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections
@@ -19,7 +20,7 @@ from mlworkflow.rows.arrays import Arrays, Columns
 from mlworkflow.rows.batches import read_batches
 from mlworkflow.rows.schema import Schema
 from mlworkflow.serving.bundle import watched
-from mlworkflow.serving.folder import HISTORY, ONNX, PIPELINE, SAMPLE, write
+from mlworkflow.serving.folder import HISTORY, ONNX, PIPELINE, PROMISE, SAMPLE, write
 from mlworkflow.serving.pipeline import with_pipeline
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ FOUND = {  # what the stages before found out about the model
 
 
 def main(sections: Sections) -> None:
-    """Write the bundle: pipeline, ONNX, schema, features, threshold, profile of the training rows, card, manifest."""
+    """Write the bundle: pipeline, ONNX, schema, features, threshold, profile, promise, card, manifest."""
     problem, model = sections.problem, sections.model
     schema, wide = (Schema.from_dict(io.read_json(path)) for path in (paths.SCHEMA, paths.FEATURES))
     config = [feature.config() for feature in problem.features]
@@ -61,6 +62,7 @@ def main(sections: Sections) -> None:
         "features.json": io.as_json({"features": config, "ranges": problem.data.ranges, "schema": wide.to_dict()}),
         "threshold.json": io.as_json(found["threshold"]),
         "profile.json": io.as_json(spread),
+        PROMISE: io.as_json(promise(io.read_table(paths.PREDICTIONS), problem, schema, found["intervals"])),
         HISTORY: io.parquet(kept(features, schema)),
         "card.md": card(problem, model, sections.augment, schema, sections.seed, found | {"onnx": proof}).encode(),
     }

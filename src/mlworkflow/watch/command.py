@@ -110,7 +110,9 @@ def settings_of(wanted: Wanted) -> Monitor:
     try:
         return Monitor.model_validate(told)
     except ValidationError as error:
-        lines = [f"monitor.{'.'.join(map(str, one['loc']))}: {one['msg']}, but is {one['input']!r}" for one in error.errors()]
+        lines = [
+            f"monitor.{'.'.join(map(str, one['loc']))}: {one['msg']}, but is {one['input']!r}" for one in error.errors()
+        ]
         raise MonitorError(
             "\n".join(lines) + "\nA window is hour, day, week, month, or several: `6 hours`, `2 days`, `500 rows`."
         ) from error
@@ -162,7 +164,9 @@ def _file(problem: str, version: str, folder: Path, settings: Monitor, log: Path
 
     about = (io.sha256(folder / MANIFEST), settings.window, settings.clock, str(log.resolve()))
     found = FOLDER / f"{problem}-{version}-{hashlib.sha256(repr(about).encode()).hexdigest()[:8]}.sqlite"
-    others = sorted((path for path in FOLDER.glob("*-*.sqlite") if path != found), key=lambda path: -path.stat().st_mtime)
+    others = sorted(
+        (path for path in FOLDER.glob("*-*.sqlite") if path != found), key=lambda path: -path.stat().st_mtime
+    )
     for path in others[KEPT:]:
         for end in ("", "-wal", "-shm"):
             path.with_name(path.name + end).unlink(missing_ok=True)

@@ -200,7 +200,10 @@ def _compared(follower: Follower, theirs: Sequence[Labelled], paired: bool) -> M
     version = theirs[0].version if theirs else "the other model"
     if pair[0] is None or pair[1] is None:
         return {"version": version, "word": "not comparable", "rows": [len(ours), len(theirs)], "paired": paired}
-    return {"version": version, **challenger.compared(*pair, promise, paired=paired, looks=len(follower.state.windows()))}
+    return {
+        "version": version,
+        **challenger.compared(*pair, promise, paired=paired, looks=len(follower.state.windows())),
+    }
 
 
 def _ranked(profile: Mapping[str, Any]) -> dict[str, float]:

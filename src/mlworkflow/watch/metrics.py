@@ -32,7 +32,11 @@ def metrics(report: Report, now: float) -> str:
     lines = [
         line
         for name, samples in found.items()
-        for line in (f"# HELP mlworkflow_monitor_{name} {HELP[name]}", f"# TYPE mlworkflow_monitor_{name} gauge", *samples)
+        for line in (
+            f"# HELP mlworkflow_monitor_{name} {HELP[name]}",
+            f"# TYPE mlworkflow_monitor_{name} gauge",
+            *samples,
+        )
     ]
     return "\n".join(lines) + "\n"
 
