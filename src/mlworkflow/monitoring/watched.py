@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlworkflow.monitoring import columns as spreads
-from mlworkflow.monitoring import health as services
 from mlworkflow.monitoring import joint, outcomes
 from mlworkflow.monitoring.checks import Check
 from mlworkflow.monitoring.health import Health
@@ -89,7 +88,7 @@ class Watched:
         columns: Columns,
         labels: np.ndarray,
         probabilities: np.ndarray | None,
-        ids: Sequence[str] | np.ndarray,
+        ids: Sequence[str],
         impossible: Columns | None = None,
     ) -> None:
         """Add (n,) rows: typed columns, what was said of them, and ids, by which a sample of them is drawn."""
@@ -128,7 +127,7 @@ def watched(labels: np.ndarray, probabilities: np.ndarray | None, reference: Ref
     if reference.task == "binary" and probabilities is not None:
         return probabilities[:, 1]
     if reference.classes:
-        return np.array([*reference.classes, None], dtype="object")[labels]
+        return np.asarray(np.array([*reference.classes, None], dtype="object")[labels])
     return labels
 
 
@@ -150,7 +149,7 @@ def judged(window: Watched, scored: Scored | None, settings: Monitor) -> Judged:
         settings: how far is too far.
     """
     reference, sketch = window.reference, window.sketch
-    numbers = {**spreads.numbers(reference.profile, sketch), **services.numbers(window.health)}
+    numbers = spreads.numbers(reference.profile, sketch)
     notes = []
     checks: list[Check] = []
     if sketch.rows >= settings.fewest_rows:

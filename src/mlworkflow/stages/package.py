@@ -112,4 +112,4 @@ def positive(said: np.ndarray, schema: Schema) -> np.ndarray:
         return np.asarray(said[:, 1])
     if not schema.classes:
         return np.asarray(said)
-    return np.array([str(name) for name in schema.classes], dtype="object")[said.argmax(axis=1)]
+    return np.asarray(np.array([str(name) for name in schema.classes], dtype="object")[said.argmax(axis=1)])

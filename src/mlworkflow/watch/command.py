@@ -1,4 +1,4 @@
-"""`mlworkflow monitor`: one look at the model in use, or one after the other; what it found, and what to do about it."""
+"""`mlworkflow monitor`: a look at the model in use, or one after the other; what it found, and what to do about it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mlworkflow.monitoring.report import Report
     from mlworkflow.watch.alarms import Alarms
     from mlworkflow.watch.follow import Follower
-    from mlworkflow.watch.state import State
 
 QUIET, ALARM, ERROR = 0, 1, 2
 KEPT = 10  # files of versions and windows, those used last
@@ -119,7 +118,7 @@ def settings_of(wanted: Wanted) -> Monitor:
 
 
 def version_in_use(wanted: Wanted) -> tuple[str, Path]:
-    """Return (version, folder of its bundle): the one named, that of the stage, or without any release models/bundle."""
+    """Return (version, bundle): the one named, that of the stage, or models/bundle where there is no release at all."""
     from mlworkflow.api.command import version_of
     from mlworkflow.releasing.bundles import current, fetch
     from mlworkflow.releasing.tags import ReleaseError, problems, read

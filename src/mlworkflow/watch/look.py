@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlworkflow.measures.metrics import Scored
-from mlworkflow.monitoring import challenger, concept
+from mlworkflow.monitoring import challenger, outcomes
 from mlworkflow.monitoring import health as services
 from mlworkflow.monitoring.checks import Check, decide
 from mlworkflow.monitoring.report import Report, Value, Window, alarms
@@ -21,7 +21,7 @@ from mlworkflow.watch.spans import Span, number_of, rows_of, span
 if TYPE_CHECKING:
     from mlworkflow.monitoring.health import Health
     from mlworkflow.watch.follow import Follower
-    from mlworkflow.watch.state import Labelled, State
+    from mlworkflow.watch.state import Labelled
 
 LAST = 60  # windows that are reported
 MINUTE = 60.0
@@ -34,7 +34,7 @@ class Seen:
     span: Span
     complete: bool
     watched: Watched
-    labelled: int
+    scored: Scored | None
     judged: Judged
 
 
@@ -46,11 +46,12 @@ def report(follower: Follower, last: int = LAST) -> Report:
         last: how many windows are reported, the newest.
     """
     seen = list(_seen(follower, last))
-    stream = concept.followed(_in_order(follower), follower.reference.promise, follower.settings)
+    labels = [one.span.label for one in seen]
+    stream = outcomes.followed([one.scored for one in seen], labels, follower.reference, follower.settings)
     windows: list[Window] = []
     before: list[Health] = []
-    for one in seen:
-        windows.append(_window(one, before, stream, follower))
+    for one, losses in zip(seen, stream, strict=True):
+        windows.append(_window(one, before, losses, follower))
         before.append(one.watched.health)
     progress = follower.state.progress
     return Report(
@@ -83,7 +84,8 @@ def _seen(follower: Follower, last: int) -> Iterator[Seen]:
         watched.health.counts = _counts(follower, where, watched.health)
         labelled = follower.state.labelled("champion", number, follower.version)
         complete = _complete(follower, where, watched, last=number == numbers[-1])
-        yield Seen(where, complete, watched, len(labelled), _judged(follower, number, watched, labelled))
+        scored = scored_of(sorted(labelled, key=lambda one: one.told), follower.reference.classes)
+        yield Seen(where, complete, watched, scored, _judged(follower, number, watched, labelled))
 
 
 def _numbers(follower: Follower) -> list[int]:
@@ -148,14 +150,11 @@ def scored_of(labelled: Sequence[Labelled], classes: Sequence[str]) -> Scored | 
     return Scored(truth, labels, np.stack(said) if whole else None, classes=len(classes) or None)
 
 
-def _window(one: Seen, before: Sequence[Health], stream: concept.Followed | None, follower: Follower) -> Window:
+def _window(one: Seen, before: Sequence[Health], losses: outcomes.Told, follower: Follower) -> Window:
     health = one.watched.health
-    numbers, checks = dict(one.judged.numbers), [*one.judged.checks]
-    numbers |= services.numbers(health)
+    numbers = {**one.judged.numbers, **services.numbers(health), **losses.numbers}
+    checks = [*one.judged.checks, *losses.checks]
     checks += services.checks(health, before, follower.reference.promise, follower.settings)
-    if stream is not None:
-        numbers |= stream.numbers(one.span.number)
-        checks += stream.checks(one.span.number, lambda number: span(follower.settings.window, number).label)
     start, end = one.span.written
     return Window(
         one.span.label,
@@ -163,7 +162,7 @@ def _window(one: Seen, before: Sequence[Health], stream: concept.Followed | None
         end,
         one.complete,
         one.watched.sketch.rows,
-        one.labelled,
+        len(one.scored) if one.scored is not None else 0,
         numbers,
         decide(checks, follower.settings.false_alarms),
         one.judged.notes,
@@ -171,12 +170,6 @@ def _window(one: Seen, before: Sequence[Health], stream: concept.Followed | None
 
 
 # ---- all windows -----------------------------------------------------------------------------------------------------
-
-
-def _in_order(follower: Follower) -> tuple[Scored | None, list[int]]:
-    """Return the rows whose outcome is known, in the order in which outcomes came, and the window of each."""
-    labelled = sorted(follower.state.labelled("champion", version=follower.version), key=lambda one: one.told)
-    return scored_of(labelled, follower.reference.classes), [one.number for one in labelled]
 
 
 def challenged(follower: Follower) -> Mapping[str, Any] | None:
@@ -213,7 +206,8 @@ def _ranked(profile: Mapping[str, Any]) -> dict[str, float]:
 
 def _notes(follower: Follower) -> list[str]:
     """Return what holds for the whole."""
-    counts, state = follower.state.progress.counts or {}, follower.state
+    state = follower.state
+    counts: Mapping[str, int] = state.progress.counts or {}
     found = [f"{number:,} {what}" for what, number in sorted(counts.items()) if number]
     if state.unknown:
         found.append(f"{state.unknown:,} outcomes of predictions that the log does not hold")

@@ -36,6 +36,9 @@ COMMIT;
 """
 
 
+COLUMNS = ("id", "role", "version", "number", "seq", "told", "truth", "label", "probabilities")  # of labelled
+
+
 class StateError(ProjectError):
     """What is known of the version in use cannot be read or written."""
 
@@ -177,7 +180,7 @@ class State:
                 query += f" AND {name} = ?"
                 given.append(value)
         rows: list[Any] = self._connection.execute(f"{query} ORDER BY seq", given).fetchall()
-        return [Labelled(*row[:8], None if row[8] is None else np.frombuffer(row[8])) for row in rows]
+        return [Labelled(**{**dict(zip(COLUMNS, row, strict=True)), "probabilities": _array(row[-1])}) for row in rows]
 
     def wait_for(self, id: str) -> None:
         """Note an outcome whose prediction is not known yet."""
@@ -195,6 +198,10 @@ class State:
     def unknown(self) -> int:
         """How many outcomes are of predictions that are not known."""
         return int(self._connection.execute("SELECT count(*) FROM pending").fetchone()[0])
+
+
+def _array(content: bytes | None) -> np.ndarray | None:
+    return None if content is None else np.frombuffer(content)
 
 
 def _opened(path: Path) -> sqlite3.Connection:
