@@ -66,6 +66,12 @@ def reference_of(folder: Path) -> Reference:
     )
 
 
+def ranked(profile: Mapping[str, Any]) -> dict[str, float]:
+    """Return {column: its share of the importance}, the most important first."""
+    weights = profile.get("weights") or {}
+    return dict(sorted(((name, weights.get(name, 0.0)) for name in profile["columns"]), key=lambda pair: -pair[1]))
+
+
 @dataclass
 class Watched:
     """The sketches of one window."""

@@ -15,7 +15,7 @@ from mlworkflow.monitoring import challenger, outcomes
 from mlworkflow.monitoring import health as services
 from mlworkflow.monitoring.checks import Check, decide
 from mlworkflow.monitoring.report import Report, Value, Window, alarms
-from mlworkflow.monitoring.watched import Judged, Watched, judged
+from mlworkflow.monitoring.watched import Judged, Watched, judged, ranked
 from mlworkflow.watch.spans import Span, number_of, rows_of, span
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def report(follower: Follower, last: int = LAST) -> Report:
         windows=windows,
         alarms=alarms(windows),
         notes=_notes(follower),
-        columns=_ranked(follower.reference.profile),
+        columns=ranked(follower.reference.profile),
         promise=follower.reference.promise,
         challenger=challenged(follower),
         false_alarms=follower.settings.false_alarms,
@@ -197,11 +197,6 @@ def _compared(follower: Follower, theirs: Sequence[Labelled], paired: bool) -> M
         "version": version,
         **challenger.compared(*pair, promise, paired=paired, looks=len(follower.state.windows())),
     }
-
-
-def _ranked(profile: Mapping[str, Any]) -> dict[str, float]:
-    weights = profile.get("weights") or {}
-    return dict(sorted(((name, weights.get(name, 0.0)) for name in profile["columns"]), key=lambda pair: -pair[1]))
 
 
 def _notes(follower: Follower) -> list[str]:
