@@ -11,10 +11,10 @@ from sklearn.linear_model import LogisticRegression
 from mlworkflow.bundling.promise import promise
 from mlworkflow.core import io
 from mlworkflow.judging.predicted import predictions
-from mlworkflow.measures.expected import Confidence, expected, sketch, worth
+from mlworkflow.measures.expected import ESTIMATED, Confidence, expected, sketch, worth
 from mlworkflow.measures.intervals import intervals
 from mlworkflow.measures.losses import losses
-from mlworkflow.measures.metrics import Scored, score
+from mlworkflow.measures.metrics import Scored, metrics_for, score
 from mlworkflow.measures.recalibration import fitted, logit, mended
 from mlworkflow.rows.schema import Schema
 from tests.conftest import make_problem
@@ -102,7 +102,7 @@ def test_a_perfect_or_one_sided_reference_gives_a_finite_recalibration(came):
 @pytest.mark.parametrize("classes", [2, 3])
 def test_expected_metrics_are_those_of_outcomes_drawn_from_the_probabilities(classes):
     scored = drawn(4000, classes=classes)
-    names = ["roc_auc", "accuracy", "precision", "recall", "f1", "log_loss", "brier_score"]
+    names = [name for name in metrics_for("binary") if name in ESTIMATED]
     found = expected(sketch(scored), names, {})
     generator = np.random.default_rng(5)
     cumulated = scored.probabilities.cumsum(axis=1)

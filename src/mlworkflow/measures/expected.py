@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 BINS, STEP = 561, 0.05  # the log odds from -14 to 14, a twentieth apart: within a bin the odds differ by 5%
-ESTIMATED = ("roc_auc", "accuracy", "precision", "recall", "f1", "log_loss", "brier_score")
+ESTIMATED = (
+    "roc_auc", "average_precision", "log_loss", "brier_score", "accuracy", "balanced_accuracy", "precision", "recall",
+    "f1", "matthews_corrcoef",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -162,30 +165,41 @@ def _of_confusion(table: Array) -> dict[str, float]:
     actual, said, hit = table.sum(axis=1), table.sum(axis=0), np.diagonal(table)
     unders = {"precision": said, "recall": actual, "f1": (actual + said) / 2}
     each = {name: np.where(under > 0, hit / np.where(under > 0, under, 1), 0.0) for name, under in unders.items()}
-    seen = actual + said > 0
+    seen, n = actual + said > 0, table.sum()
     means = {name: float(one[1] if len(table) == 2 else one[seen].mean()) for name, one in each.items()}
-    return {"accuracy": float(hit.sum() / table.sum()), **means}
+    alone = (n**2 - (said**2).sum()) * (n**2 - (actual**2).sum())
+    together = hit.sum() * n - (actual * said).sum()
+    return {
+        "accuracy": float(hit.sum() / n),
+        "balanced_accuracy": float(each["recall"][actual > 0].mean()),
+        "matthews_corrcoef": float(together / np.sqrt(alone)) if alone > 0 else 0.0,
+        **means,
+    }
 
 
 def _of_probabilities(confidence: Confidence, calibration: Mapping[str, Any]) -> dict[str, float]:
+    n = confidence.rows
     if confidence.classes != 2:
-        areas = [_area(line, total) for line, total in zip(confidence.counts, confidence.sums, strict=True)]
-        mean = float(np.nanmean(areas)) if np.isfinite(areas).any() else NAN
-        n = confidence.rows
-        return {"roc_auc": mean, "log_loss": confidence.entropy / n, "brier_score": 1 - confidence.squares / n}
+        lines = zip(confidence.counts, confidence.sums, strict=True)
+        ranked = np.array([_ranked(line, total) for line, total in lines]).mean(axis=0)
+        return {**_named(ranked), "log_loss": confidence.entropy / n, "brier_score": 1 - confidence.squares / n}
     counts, said, true = confidence.counts, _said(confidence), _true(confidence, calibration)
     kept = np.clip(said, 1e-15, 1 - 1e-15)
     log = -(true * np.log(kept) + (1 - true) * np.log1p(-kept))
     square = true * (1 - said) ** 2 + (1 - true) * said**2
-    area = _area(counts.sum(axis=0), (counts * true).sum(axis=0))
-    means = {"log_loss": log, "brier_score": square}
-    return {"roc_auc": area} | {name: float((counts * one).sum() / confidence.rows) for name, one in means.items()}
+    means = {name: float((counts * one).sum() / n) for name, one in (("log_loss", log), ("brier_score", square))}
+    return {**_named(_ranked(counts.sum(axis=0), (counts * true).sum(axis=0))), **means}
 
 
-def _area(counts: Array, true: Array) -> float:
-    """Return the expected area under the ROC curve of rows in ascending bins; rows of one bin are equal."""
-    false = counts - true
-    if true.sum() <= 0 or false.sum() <= 0:
-        return NAN
+def _named(ranked: Sequence[float] | Array) -> dict[str, float]:
+    return dict(zip(("roc_auc", "average_precision"), map(float, ranked), strict=True))
+
+
+def _ranked(counts: Array, true: Array) -> tuple[float, float]:
+    """Return the expected (roc_auc, average_precision) of rows in ascending bins; rows of one bin are equal."""
+    false, total = counts - true, float(true.sum())
+    if total <= 0 or false.sum() <= 0:
+        return NAN, NAN
     below = np.cumsum(false) - false / 2
-    return float((true * below).sum() / (true.sum() * false.sum()))
+    from_here = true[::-1].cumsum()[::-1] / np.maximum(counts[::-1].cumsum()[::-1], 1e-300)
+    return float((true * below).sum() / (total * false.sum())), float((true * from_here).sum() / total)

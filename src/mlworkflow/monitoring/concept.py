@@ -1,0 +1,221 @@
+"""Has what the model learnt stopped being true? Change detection on the losses, in the order in which outcomes came.
+
+An e-detector of the Shiryaev-Roberts kind (Shin, Ramdas and Rinaldo, "E-detectors: a nonparametric framework for
+sequential change detection", 2024). Of each bet b it keeps
+
+    M <- (M + 1) * (1 + b * (loss - mu))
+
+and the evidence is the mean of M over a few bets. The losses are in 0 to 1, and mu is more than they usually are: the mean
+on the test rows, three standard errors, and a tenth more. While the mean of a loss, given those before, is at most mu,
+whatever else they are like, the evidence reaches c for the first time after c rows or more on average. That is the rate
+of false alarms, without any assumption on the distribution.
+
+The evidence over c is therefore no p-value: M grows like the number of rows where nothing happens, so that Markov's
+inequality bounds the time to an alarm, not the chance in a window. The check has its own threshold instead, and no p:
+rows of a window times the windows to a false alarm, for a tenth of the rate that is allowed to all checks together.
+
+Measured (MEASURED)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlworkflow.monitoring.checks import Check
+from mlworkflow.monitoring.report import Value
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mlworkflow.core.params import Monitor
+
+    Array = NDArray[Any]
+
+ERRORS, TOLERANCE = 3.0, 0.1  # how far mu is above the mean of the reference
+SHIFTS = (0.05, 0.1, 0.2, 0.4, 0.8)  # rises of the mean, in standard deviations, for which there is a bet each
+BOLDEST = 0.9  # of the largest bet, with which a single loss of 0 could lose everything
+SHARE = 0.1  # of the false alarms of a window that this check may use up
+HIGHEST = 35.0  # evidence is kept below e^35, so that it can fall again when the losses do
+CHUNK = 1024  # rows after which it is held below that, counted from the start: how rows are handed over does not matter
+
+
+@dataclass(frozen=True)
+class Detector:
+    """What is known of the losses so far; state that fits into JSON.
+
+    Attributes:
+        usual: the mean loss on the reference.
+        mu: what the mean loss may be.
+        bets: b of each bet.
+        evidence: log M of each bet.
+        rise: how far the log of the product of each bet is above its lowest place since.
+        since: where that place was, as `at` says it; None: the rows to come.
+        losses: the sum of the losses after that place.
+        after: how many rows came after it.
+        rows: how many in all.
+    """
+
+    usual: float
+    mu: float
+    bets: tuple[float, ...]
+    evidence: tuple[float, ...]
+    rise: tuple[float, ...]
+    since: tuple[Any, ...]
+    losses: tuple[float, ...]
+    after: tuple[int, ...]
+    rows: int = 0
+
+    @classmethod
+    def start(cls, promise: Mapping[str, Any]) -> Detector | None:
+        """Return the detector before the first row; None where the bundle promises no loss."""
+        loss = promise.get("loss")
+        if not loss:
+            return None
+        rows, mean = promise["rows"], float(loss["mean"])
+        error = max(float(loss["std"]) / np.sqrt(rows), 1 / rows)  # no loss in n rows: up to 3 / n (rule of three)
+        mu = min(float(mean * (1 + TOLERANCE) + ERRORS * error), 0.99)
+        std = max(float(loss["std"]), mu)
+        rises = np.array(SHIFTS) * std
+        bets = np.minimum(rises / (std**2 + rises**2), BOLDEST / mu)
+        none = (0.0,) * len(bets)
+        empty = (-np.inf,) * len(bets)
+        return cls(mean, mu, tuple(bets.tolist()), empty, none, (None,) * len(bets), none, (0,) * len(bets))
+
+    def add(self, losses: Array, at: Sequence[Any] | Array) -> Detector:
+        """Return the detector after more losses.
+
+        Args:
+            losses: (n,) in 0 to 1, in the order in which outcomes came.
+            at: (n,) where each is, as people call it: a time, a window, a number.
+        """
+        state, start = self, 0
+        values = np.clip(np.asarray(losses, dtype=float), 0.0, 1.0)
+        while start < len(values):
+            end = start + CHUNK - state.rows % CHUNK
+            state = state._chunk(values[start:end], at[start:end])
+            start = end
+        return state
+
+    def _chunk(self, losses: Array, at: Sequence[Any] | Array) -> Detector:
+        """Take in rows of one chunk; after a whole one evidence is held below its highest."""
+        count, bets = len(losses), np.array(self.bets)
+        steps = np.log1p(bets[:, None] * (losses - self.mu))
+        path = np.concatenate([np.zeros((len(bets), 1)), steps.cumsum(axis=1)], axis=1)
+        before = np.concatenate([np.array(self.evidence)[:, None], -path[:, :-1]], axis=1)
+        held = HIGHEST if (self.rows + count) % CHUNK == 0 else np.inf
+        evidence = np.minimum(path[:, -1] + _log_sum(before), held)
+        above = path + np.array(self.rise)[:, None]
+        lowest = above.min(axis=1)
+        places = count - np.argmin(above[:, ::-1], axis=1)  # the last place that is lowest
+        rise = np.minimum(above[:, -1] - np.minimum(lowest, 0.0), held)
+        sums = np.concatenate([[0.0], losses.cumsum()])
+        since, total, after = zip(
+            *(
+                (_at(at, place, count), float(sums[-1] - sums[place]), count - place)
+                if low <= 0
+                else (self.since[bet], self.losses[bet] + float(sums[-1]), self.after[bet] + count)
+                for bet, (place, low) in enumerate(zip(places.tolist(), lowest.tolist(), strict=True))
+            ),
+            strict=True,
+        )
+        return replace(
+            self,
+            evidence=tuple(evidence.tolist()),
+            rise=tuple(rise.tolist()),
+            since=since,
+            losses=total,
+            after=after,
+            rows=self.rows + count,
+        )
+
+    @property
+    def log_evidence(self) -> float:
+        """The log of the evidence that the mean loss has risen above `mu`."""
+        return float(_log_sum(np.array(self.evidence)[None, :])[0] - np.log(len(self.bets)))
+
+    @property
+    def _leading(self) -> int:
+        return int(np.argmax(self.evidence))
+
+    @property
+    def changed(self) -> Any:
+        """Where the change likely began, if there is one: by maximum likelihood for the bet that won most."""
+        return self.since[self._leading]
+
+    @property
+    def mean_since(self) -> float | None:
+        """The mean loss from there on; None without rows."""
+        after = self.after[self._leading]
+        return self.losses[self._leading] / after if after else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON; evidence of no rows, minus infinity, is None."""
+        return {**asdict(self), "evidence": [None if np.isinf(one) else one for one in self.evidence]}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Detector:
+        """Return the detector that `to_dict` stored."""
+        lists = {key: tuple(value) for key, value in stored.items() if isinstance(value, (list, tuple))}
+        evidence = tuple(-np.inf if one is None else float(one) for one in stored["evidence"])
+        return cls(**{**stored, **lists, "evidence": evidence})
+
+
+def threshold(rows_in_window: float, settings: Monitor) -> float:
+    """Return the log of the evidence that is an alarm: that many rows pass on average until a false one, or more."""
+    windows = 100 / (settings.false_alarms * SHARE)
+    return float(np.log(max(rows_in_window, 1.0) * windows))
+
+
+def numbers(detector: Detector, rows_in_window: float, settings: Monitor) -> dict[str, Value]:
+    """Return `concept/evidence` as a share of what is needed, on a log scale: 1 is an alarm."""
+    if not detector.rows:
+        return {}
+    return {"concept/evidence": Value(max(detector.log_evidence, 0.0) / threshold(rows_in_window, settings))}
+
+
+def checks(detector: Detector | None, rows_in_window: float, settings: Monitor) -> list[Check]:
+    """Return the check of the losses; none without rows.
+
+    Args:
+        detector: after the rows of the window.
+        rows_in_window: how many outcomes a window has, usually.
+        settings: how many false alarms there may be.
+    """
+    if detector is None or not detector.rows:
+        return []
+    found, needed = detector.log_evidence, threshold(rows_in_window, settings)
+    beyond = found > needed
+    if beyond and detector.mean_since is not None:
+        words = (
+            f"the losses rose from {detector.changed} on: their mean is {detector.mean_since:.4g} on "
+            f"{detector.after[detector._leading]:,} rows since, promised was {detector.usual:.4g} (evidence "
+            f"{_power(found)}, an alarm from {_power(needed)} on)"
+        )
+    else:
+        words = f"the losses have not risen for long (evidence {_power(found)}, an alarm from {_power(needed)} on)"
+    value, rows = detector.mean_since, detector.rows
+    return [Check("concept", "loss", value, detector.usual, detector.mu, beyond, None, words, rows)]
+
+
+def _power(log: float) -> str:
+    return f"10^{log / np.log(10):.1f}"
+
+
+def _at(at: Sequence[Any] | Array, place: int, count: int) -> Any:
+    """Return where a row is, as plain JSON; None for a row to come."""
+    if place >= count:
+        return None
+    found = at[place]
+    return found.item() if isinstance(found, np.generic) else found
+
+
+def _log_sum(logs: Array) -> Array:
+    """Return the log of the sum of e^logs over the last axis."""
+    highest = logs.max(axis=-1, keepdims=True)
+    highest = np.where(np.isfinite(highest), highest, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.exp(logs - highest).sum(axis=-1)) + highest[..., 0])
