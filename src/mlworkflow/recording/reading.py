@@ -178,10 +178,10 @@ def _looked_at(path: Path, options: str) -> sqlite3.Connection:
 
 def raw(folder: Path, after: int = 0, until: int | None = None, rows: int = CHUNK) -> Iterator[list[Raw]]:
     """Yield what `read` does, many at a time, inputs and outputs as JSON texts. Raises what `read` does."""
+    query = _PREDICTIONS.replace(f"LIMIT {CHUNK}", f"LIMIT {rows}")
     with _reading(folder) as connection:
-        yield from _chunks(
-            connection, "predictions", _PREDICTIONS.replace(f"LIMIT {CHUNK}", f"LIMIT {rows}"), after, until
-        )
+        for found in _chunks(connection, "predictions", query, after, until):
+            yield [*map(Raw._make, found)]
 
 
 def raw_outcomes(folder: Path, after: int = 0, until: int | None = None) -> Iterator[list[tuple[Outcome, list[Raw]]]]:
