@@ -17,9 +17,8 @@ import numpy as np
 from mlworkflow.judging.calibration import BINS, curve, error
 from mlworkflow.measures.recalibration import mended, said_and_true
 from mlworkflow.monitoring.checks import Check
-from mlworkflow.monitoring.performance import welch
 from mlworkflow.monitoring.report import Value
-from mlworkflow.monitoring.tails import SURE, classes_of, deciding, tail
+from mlworkflow.monitoring.tails import SURE, classes_of, deciding, tail, welch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +43,7 @@ def measured(scored: Scored, promise: Mapping[str, Any]) -> dict[str, Value]:
     said, true = said_and_true(scored)
     z = spiegelhalter(_mended(scored, promise), true)
     told = {"calibration/gap": _gap(said - true), "calibration/ece": Value(error(curve(scored))), "calibration/z": z}
-    each = _off(scored).T if scored.k > 2 else []
+    each = list(_off(scored).T) if scored.k > 2 else []
     return told | {f"calibration/gap/{promise['classes'][code]}": _gap(off) for code, off in enumerate(each)}
 
 

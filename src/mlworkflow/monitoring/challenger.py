@@ -4,9 +4,9 @@
 - not paired: each answered a share of the keys. The two intervals are made alone (BCa bootstrap), and the distances of
   their ends are put together by the method of variance estimates recovery (MOVER: Zou and Donner 2008).
 
-Who looks every day finds a difference some day. So the number of looks is asked for, and an interval of the k-th look
-is moved out as far as one at the level 1 - 0.05 / k (Bonferroni), which bounds the chance that any look misleads where
-the number of looks was fixed before. To go on looking until a difference shows is to be misled: fix it.
+Who looks every day finds a difference some day. So the number of looks in all, k, is asked for, and each interval is
+moved out as far as one of the level 1 - 0.05 / k (Bonferroni). That bounds the chance that any of them misleads, where k
+was fixed before the first. Who goes on until a difference shows will be misled.
 """
 
 from __future__ import annotations
@@ -153,12 +153,8 @@ def _plain(one: Difference) -> dict[str, float | None]:
 def _words(word: str, found: Difference | None, primary: str, rows: dict[str, int], paired: bool, looks: int) -> str:
     if found is None or np.isnan(found.value):
         return f"nothing can be said of {primary}: {rows['champion']:,} and {rows['challenger']:,} rows with outcomes"
-    on = (
-        f"the same {rows['champion']:,} rows" if paired else f"{rows['challenger']:,} rows against {rows['champion']:,}"
-    )
+    ours, theirs = rows["challenger"], rows["champion"]
+    on = f"the same {theirs:,} rows" if paired else f"{ours:,} rows against {theirs:,}"
     often = "" if looks == 1 else f", as one of {looks} looks (Bonferroni)"
-    return (
-        f"the challenger is {word} by {primary}: {found.value:+.3g} ({found.low:+.3g} to {found.high:+.3g}) on {on}{often}"
-        if word != UNCLEAR
-        else f"{word} by {primary}: {found.value:+.3g} ({found.low:+.3g} to {found.high:+.3g}) on {on}{often}"
-    )
+    start = word if word == UNCLEAR else f"the challenger is {word}"
+    return f"{start} by {primary}: {found.value:+.3g} ({found.low:+.3g} to {found.high:+.3g}) on {on}{often}"

@@ -5,15 +5,15 @@ sequential change detection", 2024). Of each bet b it keeps
 
     M <- (M + 1) * (1 + b * (loss - mu))
 
-and the evidence is the mean of M over a few bets. The losses (`stream`) are in 0 to 1. mu is more than they usually are:
-the mean on the test rows, two standard errors, and a tenth more (of a unit). While the mean of a loss, given those before, is at
-most mu, whatever else they are like, c rows or more pass on average until the evidence reaches c. That is the rate of
-false alarms, without any assumption on the distribution.
+and the evidence is the mean of M over a few bets. The losses (`stream`) are in 0 to 1. mu is more than they usually
+are: the mean on the test rows, two standard errors of it, and a tenth of a unit (see measures/losses.py). While the mean
+of a loss, given those before, is at most mu, whatever else they are like, c rows or more pass on average until the
+evidence reaches c. That is the rate of false alarms, without any assumption on the distribution.
 
 The evidence is therefore no p-value: M grows like the number of rows where nothing happens, and Markov's inequality
 bounds the time to an alarm, not the chance in a window. So the check has a threshold of its own and no p: rows of a
-window times the windows to a false alarm, for a tenth of the rate that is allowed to all checks together. It comes on top
-of what the tests of the window use up, so the whole has at most 1.1 times `false_alarms`.
+window times the windows to a false alarm, for a tenth of the rate that is allowed to all checks together. It comes on
+top of what the tests of the window use up, so the whole has at most 1.1 times `false_alarms`.
 
 MEASURED
 """

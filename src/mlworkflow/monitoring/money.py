@@ -40,7 +40,7 @@ def unanswered(scored: Scored, promise: Mapping[str, Any], settings: Monitor) ->
 
 
 def measured(scored: Scored, promise: Mapping[str, Any]) -> dict[str, Value]:
-    """Return `money/model`, `/baseline` (one decision for all), and of two classes `/best_threshold` and `/threshold`."""
+    """Return `money/model`, `/baseline` (one decision for all); of two classes `/best_threshold` and `/threshold`."""
     if not promise.get("worth") or not len(scored):
         return {}
     value, classes = valued(promise), promise["classes"]
