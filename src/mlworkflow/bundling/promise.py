@@ -14,7 +14,7 @@ from mlworkflow.judging import calibration as curves
 from mlworkflow.judging.predicted import class_names, inputs_of, scored_of
 from mlworkflow.measures import expected, worth
 from mlworkflow.measures.bootstrap import NORMAL
-from mlworkflow.measures.losses import loss_of
+from mlworkflow.measures.losses import followed_of, loss_of
 from mlworkflow.measures.metrics import METRICS, Scored
 from mlworkflow.measures.recalibration import fitted, said_and_true
 
@@ -40,7 +40,8 @@ def promise(table: pd.DataFrame, problem: Problem, schema: Schema, intervals: Ma
     - rows, task, classes (as they are written), counts (test rows of each class)
     - primary, least_gain, greater_is_better, metrics {name: {value, low, high, error}}; error is a standard error, of
       the wider side of the interval
-    - loss {name, cap, mean, std}: see measures/losses.py
+    - loss {name, cap, mean, std} and concept {name, ..., mean, std, unit}, in which concept drift is looked for: see
+      measures/losses.py
     - calibration (classes): intercept and slope of a recalibration (measures/recalibration.py), gap (mean probability
       minus rate, of what was said), ece, classes {name: {gap, std}} with the spread of probability minus outcome
     - estimated (classes): what confidence-based estimation says of the same rows
@@ -67,8 +68,11 @@ def promise(table: pd.DataFrame, problem: Problem, schema: Schema, intervals: Ma
         "loss": loss_of(scored),
         "limits": limits,
     }
-    if classes and scored.probabilities is not None:
+    if not classes or scored.probabilities is None:
+        told["concept"] = followed_of(scored, {})
+    else:
         told["calibration"] = _calibration(scored, classes)
+        told["concept"] = followed_of(scored, told["calibration"])
         told["estimated"] = expected.expected(expected.sketch(scored), expected.ESTIMATED, told["calibration"])
     return told if problem.value is None else {**told, "worth": _worth(scored, problem.value, classes)}
 

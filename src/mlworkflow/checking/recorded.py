@@ -10,7 +10,6 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any
 
-
 from mlworkflow.checking.differences import difference
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ProjectError, ended, nearest

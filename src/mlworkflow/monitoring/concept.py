@@ -5,16 +5,17 @@ sequential change detection", 2024). Of each bet b it keeps
 
     M <- (M + 1) * (1 + b * (loss - mu))
 
-and the evidence is the mean of M over a few bets. The losses are in 0 to 1, and mu is more than they usually are: the mean
-on the test rows, three standard errors, and a tenth more. While the mean of a loss, given those before, is at most mu,
-whatever else they are like, the evidence reaches c for the first time after c rows or more on average. That is the rate
-of false alarms, without any assumption on the distribution.
+and the evidence is the mean of M over a few bets. The losses (`stream`) are in 0 to 1. mu is more than they usually
+are: the mean on the test rows, two standard errors of it, and a tenth of a unit (see measures/losses.py). While the mean
+of a loss, given those before, is at most mu, whatever else they are like, c rows or more pass on average until the
+evidence reaches c. That is the rate of false alarms, without any assumption on the distribution.
 
-The evidence over c is therefore no p-value: M grows like the number of rows where nothing happens, so that Markov's
-inequality bounds the time to an alarm, not the chance in a window. The check has its own threshold instead, and no p:
-rows of a window times the windows to a false alarm, for a tenth of the rate that is allowed to all checks together.
+The evidence is therefore no p-value: M grows like the number of rows where nothing happens, and Markov's inequality
+bounds the time to an alarm, not the chance in a window. So the check has a threshold of its own and no p: rows of a
+window times the windows to a false alarm, for a tenth of the rate that is allowed to all checks together. It comes on
+top of what the tests of the window use up, so the whole has at most 1.1 times `false_alarms`.
 
-Measured (MEASURED)
+MEASURED
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlworkflow.measures.losses import SURPRISE, losses
 from mlworkflow.monitoring.checks import Check
 from mlworkflow.monitoring.report import Value
 
@@ -32,15 +34,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mlworkflow.core.params import Monitor
+    from mlworkflow.measures.metrics import Scored
 
     Array = NDArray[Any]
 
-ERRORS, TOLERANCE = 3.0, 0.1  # how far mu is above the mean of the reference
+ERRORS = 2.0  # standard errors of the reference, by which mu is above its mean
+TOLERANCE = 0.1  # units by which it is above that: a tenth of what the probabilities tell may be lost
 SHIFTS = (0.05, 0.1, 0.2, 0.4, 0.8)  # rises of the mean, in standard deviations, for which there is a bet each
 BOLDEST = 0.9  # of the largest bet, with which a single loss of 0 could lose everything
-SHARE = 0.1  # of the false alarms of a window that this check may use up
+SHARE = 0.1  # of the false alarms of a window: as many come on top by this check
 HIGHEST = 35.0  # evidence is kept below e^35, so that it can fall again when the losses do
 CHUNK = 1024  # rows after which it is held below that, counted from the start: how rows are handed over does not matter
+
+
+def stream(scored: Scored, promise: Mapping[str, Any]) -> Array:
+    """Return the (n,) losses that a detector takes."""
+    return losses(scored, promise["concept"])
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,9 @@ class Detector:
     """What is known of the losses so far; state that fits into JSON.
 
     Attributes:
+        name: of the loss.
         usual: the mean loss on the reference.
+        unit: in which a rise of it is told.
         mu: what the mean loss may be.
         bets: b of each bet.
         evidence: log M of each bet.
@@ -59,7 +70,9 @@ class Detector:
         rows: how many in all.
     """
 
+    name: str
     usual: float
+    unit: float
     mu: float
     bets: tuple[float, ...]
     evidence: tuple[float, ...]
@@ -72,18 +85,17 @@ class Detector:
     @classmethod
     def start(cls, promise: Mapping[str, Any]) -> Detector | None:
         """Return the detector before the first row; None where the bundle promises no loss."""
-        loss = promise.get("loss")
+        loss = promise.get("concept")
         if not loss:
             return None
-        rows, mean = promise["rows"], float(loss["mean"])
-        error = max(float(loss["std"]) / np.sqrt(rows), 1 / rows)  # no loss in n rows: up to 3 / n (rule of three)
-        mu = min(float(mean * (1 + TOLERANCE) + ERRORS * error), 0.99)
-        std = max(float(loss["std"]), mu)
+        rows, mean, unit = promise["rows"], float(loss["mean"]), float(loss["unit"])
+        error = max(float(loss["std"]) / float(np.sqrt(rows)), 1 / rows)  # no loss in n rows: up to 3 / n
+        mu = min(mean + TOLERANCE * unit + ERRORS * error, 0.99)
+        std = max(float(loss["std"]), 0.1 * mu)
         rises = np.array(SHIFTS) * std
-        bets = np.minimum(rises / (std**2 + rises**2), BOLDEST / mu)
-        none = (0.0,) * len(bets)
-        empty = (-np.inf,) * len(bets)
-        return cls(mean, mu, tuple(bets.tolist()), empty, none, (None,) * len(bets), none, (0,) * len(bets))
+        bets = tuple(np.minimum(rises / (std**2 + rises**2), BOLDEST / mu).tolist())
+        none, empty = (0.0,) * len(bets), (-np.inf,) * len(bets)
+        return cls(loss["name"], mean, unit, mu, bets, empty, none, (None,) * len(bets), none, (0,) * len(bets))
 
     def add(self, losses: Array, at: Sequence[Any] | Array) -> Detector:
         """Return the detector after more losses.
@@ -138,19 +150,20 @@ class Detector:
         return float(_log_sum(np.array(self.evidence)[None, :])[0] - np.log(len(self.bets)))
 
     @property
-    def _leading(self) -> int:
+    def leading(self) -> int:
+        """Which bet won most."""
         return int(np.argmax(self.evidence))
 
     @property
     def changed(self) -> Any:
         """Where the change likely began, if there is one: by maximum likelihood for the bet that won most."""
-        return self.since[self._leading]
+        return self.since[self.leading]
 
     @property
-    def mean_since(self) -> float | None:
-        """The mean loss from there on; None without rows."""
-        after = self.after[self._leading]
-        return self.losses[self._leading] / after if after else None
+    def rise_since(self) -> float | None:
+        """How far the mean loss is above the usual from there on, in units; None without rows."""
+        after = self.after[self.leading]
+        return (self.losses[self.leading] / after - self.usual) / (self.unit or 1.0) if after else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON; evidence of no rows, minus infinity, is None."""
@@ -188,17 +201,18 @@ def checks(detector: Detector | None, rows_in_window: float, settings: Monitor) 
     if detector is None or not detector.rows:
         return []
     found, needed = detector.log_evidence, threshold(rows_in_window, settings)
-    beyond = found > needed
-    if beyond and detector.mean_since is not None:
-        words = (
-            f"the losses rose from {detector.changed} on: their mean is {detector.mean_since:.4g} on "
-            f"{detector.after[detector._leading]:,} rows since, promised was {detector.usual:.4g} (evidence "
-            f"{_power(found)}, an alarm from {_power(needed)} on)"
-        )
-    else:
-        words = f"the losses have not risen for long (evidence {_power(found)}, an alarm from {_power(needed)} on)"
-    value, rows = detector.mean_since, detector.rows
-    return [Check("concept", "loss", value, detector.usual, detector.mu, beyond, None, words, rows)]
+    limit, beyond = (detector.mu - detector.usual) / (detector.unit or 1.0), found > needed
+    against = f"evidence {_power(found)}, an alarm from {_power(needed)} on"
+    words = f"{_what(detector)} ({against})" if beyond else f"what the model learnt still holds ({against})"
+    return [Check("concept", "loss", detector.rise_since, 0.0, limit, beyond, None, words, detector.rows)]
+
+
+def _what(detector: Detector) -> str:
+    rows, rise = detector.after[detector.leading], detector.rise_since or 0.0
+    start = f"what the model learnt has stopped being true, likely from {detector.changed} on: on {rows:,} rows since"
+    if detector.name == SURPRISE:
+        return f"{start}, its probabilities tell {rise:.0%} less of the outcomes than promised"
+    return f"{start}, the mean loss ({detector.name}) is {rise:.0%} higher than promised"
 
 
 def _power(log: float) -> str:

@@ -63,10 +63,10 @@ def estimates(confidence: Confidence, promise: Mapping[str, Any]) -> dict[str, V
 
 
 def checks(confidence: Confidence, promise: Mapping[str, Any], settings: Monitor) -> list[Check]:
-    """Return the check of the primary metric: is it estimated worse than for the test rows by more than the least gain?
+    """Return the check whether the primary metric is estimated worse than on the test rows by more than the least gain.
 
-    None where `unanswered` says why, or the metric cannot be estimated. Careful: the noise is that of a measured metric,
-    which is larger than that of an estimated one.
+    There is none where `unanswered` says why, or the metric cannot be estimated. It is careful: the noise taken is that
+    of a measured metric, which is larger than that of an estimated one.
     """
     name = promise.get("primary", "")
     if unanswered(confidence, promise, settings) is not None or name not in expected.ESTIMATED:
@@ -79,8 +79,8 @@ def checks(confidence: Confidence, promise: Mapping[str, Any], settings: Monitor
     allowed = promise["least_gain"] or SURE * noise
     rows = confidence.rows
     words = (
-        f"{name} is estimated at {found:.4g} on {rows:,} rows without their outcomes, {usual:.4g} on the test rows by the "
-        f"same method: {'worse' if worse > 0 else 'better'} by {abs(worse):.3g}"
+        f"{name} is estimated at {found:.4g} on {rows:,} rows without their outcomes, {usual:.4g} on the test rows by "
+        f"the same method: {'worse' if worse > 0 else 'better'} by {abs(worse):.3g}"
     )
     limit = usual + (-allowed if promise["greater_is_better"] else allowed)
     p = tail(worse / noise, deciding(expected.confusion(confidence, promise["calibration"]).sum(axis=1)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlworkflow.monitoring import concept, confidence, performance
+from mlworkflow.monitoring import calibration, concept, confidence, money, performance
 from mlworkflow.monitoring.checks import Check
 from mlworkflow.monitoring.columns import outcome_check
 from mlworkflow.monitoring.report import Value
@@ -52,10 +52,12 @@ def _add_estimates(told: Told, reference: Reference, said: Confidence | None, se
 def _add_measured(told: Told, reference: Reference, scored: Scored, settings: Monitor) -> None:
     promise = reference.promise
     measured = performance.measured(scored, promise)
-    told.numbers.update(measured)
+    told.numbers.update({**measured, **calibration.measured(scored, promise), **money.measured(scored, promise)})
     told.checks.extend(performance.checks(scored, promise, settings, measured))
-    if why := performance.unanswered(scored, promise, settings):
-        told.notes.append(why)
+    told.checks.extend([*calibration.checks(scored, promise, settings), *money.checks(scored, promise, settings)])
+    for part in (performance, calibration, money):
+        if (why := part.unanswered(scored, promise, settings)) and why not in told.notes:
+            told.notes.append(why)
     if len(scored) < settings.fewest_rows:
         return
     if reference.classes and reference.profile.get("target"):
@@ -77,15 +79,13 @@ def followed(
         reference: of the bundle.
         settings: how many false alarms there may be.
     """
-    from mlworkflow.measures.losses import losses
-
     detector = concept.Detector.start(reference.promise)
     counts = [len(one) for one in scored if one is not None]
     usual = float(np.median(counts)) if counts else 1.0
     told = []
     for one, label in zip(scored, labels, strict=True):
         if detector is not None and one is not None:
-            detector = detector.add(losses(one, reference.promise["loss"]), [label] * len(one))
+            detector = detector.add(concept.stream(one, reference.promise), [label] * len(one))
         numbers = concept.numbers(detector, usual, settings) if detector is not None else {}
         told.append(Told(numbers, concept.checks(detector, usual, settings) if one is not None else [], []))
     return told

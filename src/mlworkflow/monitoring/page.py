@@ -48,16 +48,17 @@ def figures(report: Report) -> list[dict[str, Any]]:
     """Return the charts of everything but the columns; those without a number are left out."""
     promise = report.promise
     primary, unit = promise.get("primary"), (promise.get("worth") or {}).get("unit")
+    earned = [("model", "money/model"), ("one decision for all", "money/baseline")]
     wanted: list[tuple[str, list[tuple[str, str]], str]] = [
         (
-            f"{primary}",
+            str(primary),
             [("measured", f"performance/{primary}"), ("estimated", f"estimated/{primary}")],
             f"performance/{primary}",
         ),
         ("Mean loss", [("loss", "performance/loss")], "performance/loss"),
-        ("Evidence that the concept changed", [("evidence", "concept/evidence")], "concept/loss"),
-        ("Predicted minus came", [("gap", "calibration/gap")], "calibration/gap"),
-        (f"{unit} a row", [("model", "money/model"), ("baseline", "money/baseline")], "money/earned"),
+        ("Evidence that the concept changed, 1: an alarm", [("evidence", "concept/evidence")], "concept/loss"),
+        ("Mean prediction less what came", [("gap", "calibration/gap")], "calibration/gap"),
+        (f"{unit} a row", [*earned, ("best threshold, in hindsight", "money/best_threshold")], "money/baseline"),
         ("Drift of the predictions, PSI", [("PSI", "predictions/psi")], "predictions/predictions"),
         ("Mean prediction", [("mean", "predictions/mean")], ""),
         ("New rows told from training, ROC AUC", [("AUC", "joint/auc")], "joint/rows"),

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mlworkflow.measures.metrics import Scored
 
 SURE = 1.959964  # standard errors in half of a 95% interval
-DECIMALS = 4  # of a p-value in words
 
 
 def tail(z: float, rows: float) -> float | None:
@@ -51,3 +50,12 @@ def classes_of(scored: Scored) -> NDArray[np.float64]:
 def rows_that_decide(scored: Scored, classes: Sequence[str]) -> float:
     """Return how many rows decide: all of a regression, which has no classes."""
     return deciding(classes_of(scored)) if classes else float(len(scored))
+
+
+def welch(values: NDArray[np.float64], std: float, rows: int) -> float:
+    """Return the standard error between the mean of `values` and that of the reference: `rows` of the spread `std`.
+
+    The spread of the values is taken as no smaller than that of the reference.
+    """
+    spread = max(float(values.std(ddof=1)) if len(values) > 1 else 0.0, std)
+    return float(np.hypot(spread / np.sqrt(len(values)), std / np.sqrt(rows)))

@@ -14,6 +14,7 @@ from mlworkflow.measures.metrics import Scored
 from mlworkflow.monitoring import challenger, outcomes
 from mlworkflow.monitoring import health as services
 from mlworkflow.monitoring.checks import Check, decide
+from mlworkflow.monitoring.money import valued
 from mlworkflow.monitoring.report import Report, Value, Window, alarms
 from mlworkflow.monitoring.watched import Judged, Watched, judged, ranked
 from mlworkflow.watch.spans import Span, number_of, rows_of, span
@@ -189,14 +190,24 @@ def _compared(follower: Follower, theirs: Sequence[Labelled], paired: bool) -> M
         theirs = [one for one in theirs if one.id in known]
         ours = [known[one.id] for one in theirs]
     classes, promise = follower.reference.classes, follower.reference.promise
-    pair = scored_of(ours, classes), scored_of(theirs, classes)
+    champion, other = scored_of(ours, classes), scored_of(theirs, classes)
     version = theirs[0].version if theirs else "the other model"
-    if pair[0] is None or pair[1] is None:
-        return {"version": version, "word": "not comparable", "rows": [len(ours), len(theirs)], "paired": paired}
-    return {
-        "version": version,
-        **challenger.compared(*pair, promise, paired=paired, looks=len(follower.state.windows())),
-    }
+    if champion is None or other is None or not promise.get("metrics"):
+        words = f"nothing can be said: the outcomes of {len(ours):,} and {len(theirs):,} rows are known"
+        return {"version": version, "word": "not comparable", "words": words, "paired": paired}
+    found = challenger.compared(
+        champion,
+        other,
+        paired,
+        promise["primary"],
+        promise["least_gain"],
+        [*promise["metrics"]],
+        valued(promise) if promise.get("worth") else None,
+        classes,
+        seed=0,
+        looks=max(len(follower.state.windows()), 1),
+    )
+    return {"version": version, **found}
 
 
 def _notes(follower: Follower) -> list[str]:
