@@ -6,8 +6,8 @@ sequential change detection", 2024). Of each bet b it keeps
     M <- (M + 1) * (1 + b * (loss - mu))
 
 and the evidence is the mean of M over a few bets. The losses (`stream`) are in 0 to 1. mu is more than they usually
-are: the mean on the test rows, two standard errors of it, and a tenth of a unit (see measures/losses.py). While the mean
-of a loss, given those before, is at most mu, whatever else they are like, c rows or more pass on average until the
+are: the mean on the test rows, two standard errors of it, and a tenth of a unit (see measures/losses.py). While the
+mean of a loss, given those before, is at most mu, whatever else they are like, c rows or more pass on average until the
 evidence reaches c. That is the rate of false alarms, without any assumption on the distribution.
 
 The evidence is therefore no p-value: M grows like the number of rows where nothing happens, and Markov's inequality
@@ -44,7 +44,7 @@ SHIFTS = (0.05, 0.1, 0.2, 0.4, 0.8)  # rises of the mean, in standard deviations
 BOLDEST = 0.9  # of the largest bet, with which a single loss of 0 could lose everything
 SHARE = 0.1  # of the false alarms of a window: as many come on top by this check
 HIGHEST = 35.0  # evidence is kept below e^35, so that it can fall again when the losses do
-CHUNK = 1024  # rows after which it is held below that, counted from the start: how rows are handed over does not matter
+CHUNK = 128  # rows after which it is held below that, counted from the start: how rows are handed over does not matter
 
 
 def stream(scored: Scored, promise: Mapping[str, Any]) -> Array:
