@@ -122,5 +122,9 @@ def test_expected_worth_is_the_sum_over_rows():
     assert worth(sketch(scored), {}, table) == pytest.approx(by_row.mean())
 
 
+def test_rows_of_equal_probability_are_in_no_order():
+    assert expected(Confidence.of(np.zeros(9, int), np.full((9, 2), 0.5)), ["roc_auc"], {}) == {"roc_auc": 0.5}
+
+
 def test_no_rows_are_expected_to_do_nothing():
     assert np.isnan(expected(Confidence.empty(2), ["accuracy"], {})["accuracy"])

@@ -19,9 +19,9 @@ Measured with two classes of normal scores whose probabilities are true, in wind
 false alarms in 100 windows (one by this check in 2,000 windows is allowed), a new reference each time: no alarm in
 32,000 quiet windows with references of 1,000 rows, nor with ones of 4,000. Where the odds of all rows were 2.7 times as
 high for 400 windows on end, outcomes following them, a reference of 1,000 rows gave an alarm in 2 of 80 runs, one of
-4,000 in none: few rows fix the recalibration badly. Rows from a change, after which the outcomes of a share of the rows
-have nothing to do with their probabilities, to the alarm, the median of 40 runs (a reference of 4,000 rows; -: more than
-20,000):
+4,000 in none: few rows fix the recalibration badly. How many rows it took from a change, after which the outcomes of a
+share of the rows have nothing to do with their probabilities, is the median of 40 runs (a reference of 4,000 rows; -:
+more than 20,000 rows):
 
     roc_auc  positive  all    3 in 4  half    3 in 10
     0.75     5%        1,150  2,850   18,400  -
