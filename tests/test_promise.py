@@ -25,6 +25,7 @@ def test_the_promise_of_two_classes_is_what_evaluate_found_and_sums_by_hand():
     assert (told["rows"], told["primary"], told["least_gain"]) == (1000, "roc_auc", 0.01)
     assert told["metrics"]["roc_auc"]["value"] == pytest.approx(score(["roc_auc"], scored)["roc_auc"])
     assert told["counts"] == [int((scored.truth == code).sum()) for code in (0, 1)]
+    assert told["shares"] == pytest.approx({"no": told["counts"][0] / 1000, "yes": told["counts"][1] / 1000})
     brier = (scored.truth - scored.probabilities[:, 1]) ** 2
     assert (told["loss"]["mean"], told["loss"]["std"]) == pytest.approx((brier.mean(), brier.std(ddof=1)))
     hits = int(((scored.truth == 1) & (scored.labels == 1)).sum())
