@@ -68,6 +68,7 @@ def test_a_model_that_never_was_calibrated_is_no_news():
     promise = promised(off[0])
     assert promise["calibration"]["gap"] > SETTINGS.calibration
     assert alarms(off[1], promise) == []
+    assert checks(off[1], promise, SETTINGS)[1].p > 0.01  # mended as the promise says, the probabilities are true
 
 
 def test_the_class_that_is_farthest_off_is_named():

@@ -10,7 +10,7 @@ from mlworkflow.core.problem import Value
 from mlworkflow.measures.compare import differences
 from mlworkflow.measures.intervals import wilson
 from mlworkflow.measures.metrics import Scored
-from mlworkflow.monitoring.challenger import compared
+from mlworkflow.monitoring.challenger import compared, mover
 from tests.promised import MONEY, drawn
 from tests.test_performance import shuffled
 
@@ -55,7 +55,15 @@ def test_other_rows_are_compared_by_two_intervals_put_together():
 def test_an_error_points_the_other_way():
     found = asked(blunt(drawn(800, seed=1)), drawn(800, seed=2), False, primary="brier_score", names=[])
     assert found["word"] == "better"
-    assert found["differences"]["brier_score"]["value"] > 0
+    one = found["differences"]["brier_score"]
+    assert 0 < one["low"] < one["value"] < one["high"]
+
+
+def test_the_ends_of_an_error_change_places():
+    found = mover("rmse", {"value": 2.0, "low": 1.9, "high": 2.5}, {"value": 3.0, "low": 2.8, "high": 3.1})
+    assert found.value == 1.0
+    assert found.low == pytest.approx(1 - np.hypot(0.5, 0.2))  # as bad as 2.5 against as good as 2.8
+    assert found.high == pytest.approx(1 + np.hypot(0.1, 0.1))
 
 
 def test_models_alike_are_told_apart_by_neither():

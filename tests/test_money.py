@@ -59,6 +59,14 @@ def test_the_test_is_that_of_students_paired_rows(promise):
     assert found.p == pytest.approx(stats.t.cdf(z, 1 / (1 / counts).sum() - 1))
 
 
+def test_rows_decided_as_the_one_decision_win_and_lose_nothing(promise):
+    """They have no spread of their own: that of the test rows stands for it."""
+    always = promise["classes"].index(promise["worth"]["constant"])
+    scored = drawn(400)
+    (found,) = checks(Scored(scored.truth, np.full(400, always), scored.probabilities), promise, SETTINGS)
+    assert (found.value, found.p, found.beyond) == (0.0, 0.5, False)
+
+
 def test_outcomes_of_one_class_are_not_sure_of_a_loss():
     """Calls cost 10 and none was worth it: rows without a spread of their own would be certain."""
     promise = promised(drawn(2000, seed=1), value=MONEY)

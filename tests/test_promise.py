@@ -25,6 +25,7 @@ def test_the_promise_of_two_classes_is_what_evaluate_found_and_sums_by_hand():
     assert (told["rows"], told["primary"], told["least_gain"]) == (1000, "roc_auc", 0.01)
     assert told["metrics"]["roc_auc"]["value"] == pytest.approx(score(["roc_auc"], scored)["roc_auc"])
     assert told["counts"] == [int((scored.truth == code).sum()) for code in (0, 1)]
+    assert told["shares"] == pytest.approx({"no": told["counts"][0] / 1000, "yes": told["counts"][1] / 1000})
     brier = (scored.truth - scored.probabilities[:, 1]) ** 2
     assert (told["loss"]["mean"], told["loss"]["std"]) == pytest.approx((brier.mean(), brier.std(ddof=1)))
     hits = int(((scored.truth == 1) & (scored.labels == 1)).sum())
@@ -120,6 +121,10 @@ def test_expected_worth_is_the_sum_over_rows():
     table = np.array([[0.0, -10.0], [0.0, 50.0]])
     by_row = (scored.probabilities * table[:, scored.labels].T).sum(axis=1)
     assert worth(sketch(scored), {}, table) == pytest.approx(by_row.mean())
+
+
+def test_rows_of_equal_probability_are_in_no_order():
+    assert expected(Confidence.of(np.zeros(9, int), np.full((9, 2), 0.5)), ["roc_auc"], {}) == {"roc_auc": 0.5}
 
 
 def test_no_rows_are_expected_to_do_nothing():
