@@ -31,23 +31,19 @@ class Version:
         rows: of it; the first `before` are those that were known.
         before: rows that were known.
         recent: the number of the first row since the alarm; None where that is not known.
+        test_fraction: of a split by time, the share of the rows that is held out; None for other splits.
     """
 
     content: bytes
     rows: int
     before: int
     recent: int | None
+    test_fraction: float | None
 
     @property
     def digest(self) -> str:
         """The first 8 digits of its SHA-256."""
         return hashlib.sha256(self.content).hexdigest()[:8]
-
-    @property
-    def test_fraction(self) -> float:
-        """The share of all rows that the held out ones make up: the newest half of those since the alarm."""
-        first = self.before if self.recent is None else self.recent
-        return round(HELD_OUT * (self.rows - first) / self.rows, 4)
 
 
 def version(raw: pd.DataFrame, new: Gathered, problem: Problem, since: tuple[str, float] | None) -> Version:
@@ -64,17 +60,33 @@ def version(raw: pd.DataFrame, new: Gathered, problem: Problem, since: tuple[str
     table = pd.concat([raw, new.rows], ignore_index=True)
     first = None if since is None else _first(new, problem, *since)
     recent = None if first is None else len(raw) + first
-    return Version(io.parquet(table), len(table), len(raw), recent)
+    share = _held_out(new.rows.iloc[first or 0 :], problem, len(table)) if problem.split.scheme == "time" else None
+    return Version(io.parquet(table), len(table), len(raw), recent, share)
+
+
+def _held_out(rows: pd.DataFrame, problem: Problem, whole: int) -> float:
+    """Return the share of all rows that the newest half of some makes up; rows of one time are held out together.
+
+    The share lies between that of these times and that of one time more, so that a few dropped rows do not matter.
+    """
+    counts = _times(rows, problem).value_counts().sort_index(ascending=False)
+    held = np.cumsum(counts.to_numpy())
+    last = max(int(np.searchsorted(held, HELD_OUT * len(rows), side="right")) - 1, 0)
+    beyond = held[min(last + 1, len(held) - 1)]
+    return float(round((held[last] + 0.4 * (beyond - held[last])) / whole, 5))
+
+
+def _times(rows: pd.DataFrame, problem: Problem) -> pd.Series:
+    import pandas as pd
+
+    return pd.to_datetime(rows[problem.data.time], errors="coerce", utc=True)
 
 
 def _first(new: Gathered, problem: Problem, clock: str, moment: float) -> int | None:
     """Return the number of the first new row since a moment, None where none is or half of them cannot be told."""
-    import pandas as pd
-
     times = new.asked
     if clock == "row" and problem.data.time in new.rows:
-        told = pd.to_datetime(new.rows[problem.data.time], errors="coerce", utc=True)
-        times = told.to_numpy(dtype="datetime64[us]").astype("int64") / 1e6
+        times = _times(new.rows, problem).to_numpy(dtype="datetime64[us]").astype("int64") / 1e6
     since = np.flatnonzero(times >= moment)
     return int(since[0]) if len(since) else None
 
