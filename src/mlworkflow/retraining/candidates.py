@@ -39,6 +39,8 @@ class Setting:
         tries: of conf/retrain.
         kept_from: the number of the first row that the champion was not fitted on.
         recent_from: the number of the first row since the alarm, None where it is not known.
+        folds: of the problem.
+        points: how many times the rows from `kept_from` and from `recent_from` on have; None: time does not matter.
     """
 
     task: Task
@@ -47,6 +49,8 @@ class Setting:
     tries: Sequence[str]
     kept_from: int
     recent_from: int | None
+    folds: int
+    points: tuple[int, int] | None
 
 
 def candidates(setting: Setting) -> list[Candidate]:
@@ -56,11 +60,12 @@ def candidates(setting: Setting) -> list[Candidate]:
 
 def _kept(setting: Setting) -> Iterator[Candidate]:
     """Yield the champion, and what learns two numbers of rows that it was not fitted on."""
-    where = setting.kept_from if setting.recent_from is None else max(setting.kept_from, setting.recent_from)
-    own = (f"model={CHAMPION}", "search=none", f"problem.split.train_from={where}")
-    yield Candidate("champion", "the model in service as it is", own)
-    if setting.task == "clustering":
+    plain = (f"model={CHAMPION}", "search=none")
+    yield Candidate("champion", "the model in service as it is", plain)
+    unseen = _from(setting, setting.kept_from, 0)
+    if unseen is None:
         return
+    own = (*plain, *unseen)
     if "recalibrate" in setting.tries:
         kind = family(setting.task)
         words = (
@@ -79,11 +84,24 @@ def _anew(setting: Setting) -> Iterator[Candidate]:
     if "refit" in setting.tries and fixed:
         own = (f"model={setting.model}", "search=none", *_given(setting))
         yield Candidate("refit", "fitted on all rows, with the same parameters", own)
-        if setting.recent_from is not None:
-            recent = (*own, f"problem.split.train_from={setting.recent_from}")
-            yield Candidate("refit-recent", "fitted on the rows since the alarm, with the same parameters", recent)
+        recent = None if setting.recent_from is None else _from(setting, setting.recent_from, 1)
+        if recent is not None:
+            words = "fitted on the rows since the alarm, with the same parameters"
+            yield Candidate("refit-recent", words, (*own, *recent))
     if "search" in setting.tries and setting.model != CHAMPION:
         yield Candidate("search", "searched and fitted on all rows", (f"model={setting.model}",))
+
+
+def _from(setting: Setting, first: int, place: int) -> tuple[str, ...] | None:
+    """Return the overrides that leave training rows before one out; None where too few times are left to validate by.
+
+    Folds by time need a time more than there are folds.
+    """
+    folds = setting.folds if setting.points is None else min(setting.folds, setting.points[place] - 1)
+    if folds < 2:
+        return None
+    fewer = (f"problem.split.folds={folds}",) if folds < setting.folds else ()
+    return (f"problem.split.train_from={first}", *fewer)
 
 
 def _given(setting: Setting) -> list[str]:

@@ -210,7 +210,16 @@ def _prepared(
         where.git("reset", "-q", "--hard")  # what a killed experiment left
         where.type("dvc", "checkout", "--quiet", f"{table}.dvc", f"{kept}.dvc")
     manifest, best = io.read_json(folder / "manifest.json"), _best(where)
-    return tried.Setting(problem.task, str(manifest["model"]), best, policy.tries, made.before, made.recent)
+    return tried.Setting(
+        problem.task,
+        str(manifest["model"]),
+        best,
+        policy.tries,
+        made.before,
+        made.recent,
+        problem.split.folds,
+        made.points,
+    )
 
 
 def _best(where: Place) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Version:
         before: rows that were known.
         recent: the number of the first row since the alarm; None where that is not known.
         test_fraction: of a split by time, the share of the rows that is held out; None for other splits.
+        points: of a split by time, how many times the new rows that are not held out have, and those since the alarm.
     """
 
     content: bytes
@@ -39,6 +40,7 @@ class Version:
     before: int
     recent: int | None
     test_fraction: float | None
+    points: tuple[int, int] | None
 
     @property
     def digest(self) -> str:
@@ -60,20 +62,24 @@ def version(raw: pd.DataFrame, new: Gathered, problem: Problem, since: tuple[str
     table = pd.concat([raw, new.rows], ignore_index=True)
     first = None if since is None else _first(new, problem, *since)
     recent = None if first is None else len(raw) + first
-    share = _held_out(new.rows.iloc[first or 0 :], problem, len(table)) if problem.split.scheme == "time" else None
-    return Version(io.parquet(table), len(table), len(raw), recent, share)
+    share = points = None
+    if problem.split.scheme == "time":
+        share, points = _held_out(_times(new.rows, problem), first or 0, len(table))
+    return Version(io.parquet(table), len(table), len(raw), recent, share, points)
 
 
-def _held_out(rows: pd.DataFrame, problem: Problem, whole: int) -> float:
-    """Return the share of all rows that the newest half of some makes up; rows of one time are held out together.
+def _held_out(times: pd.Series, first: int, whole: int) -> tuple[float, tuple[int, int]]:
+    """Return the share of all rows that is held out, and how many times the others have.
 
-    The share lies between that of these times and that of one time more, so that a few dropped rows do not matter.
+    It is the newest half of the rows from the first on; rows of one time are held out together. The share lies between
+    that of these times and that of one time more, so that a few dropped rows do not matter.
     """
-    counts = _times(rows, problem).value_counts().sort_index(ascending=False)
+    counts = times.iloc[first:].value_counts().sort_index(ascending=False)
     held = np.cumsum(counts.to_numpy())
-    last = max(int(np.searchsorted(held, HELD_OUT * len(rows), side="right")) - 1, 0)
+    last = max(int(np.searchsorted(held, HELD_OUT * (len(times) - first), side="right")) - 1, 0)
     beyond = held[min(last + 1, len(held) - 1)]
-    return float(round((held[last] + 0.4 * (beyond - held[last])) / whole, 5))
+    share = float(round((held[last] + 0.4 * (beyond - held[last])) / whole, 5))
+    return share, (times.nunique() - last - 1, len(held) - last - 1)
 
 
 def _times(rows: pd.DataFrame, problem: Problem) -> pd.Series:
