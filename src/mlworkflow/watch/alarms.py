@@ -15,12 +15,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mlworkflow.core.errors import first_line
 from mlworkflow.monitoring.report import Alarm, Report
-from mlworkflow.watch.state import StateError
+from mlworkflow.watch.state import FOLDER, StateError
 
 FILE = "alarms.sqlite"
 TABLES = """
@@ -113,6 +114,15 @@ def alarms(folder: Path) -> Iterator[Alarms]:
         raise StateError(path, first_line(error)) from error
 
 
+def lasting(problem: str, folder: Path = FOLDER) -> list[Message]:
+    """Return what was told of the alarms of a problem that last, the first one first."""
+    if not (folder / FILE).is_file():
+        return []
+    with closing(sqlite3.connect(f"{(folder / FILE).absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT body FROM lasting WHERE problem = ? ORDER BY rowid", (problem,)).fetchall()
+    return [json.loads(body) for (body,) in rows]
+
+
 def message(event: str, report: Report, alarm: Alarm, page: str) -> Message:
     """Return what is told of an alarm that begins."""
     check = alarm.check
@@ -123,12 +133,20 @@ def message(event: str, report: Report, alarm: Alarm, page: str) -> Message:
         "version": report.version,
         "alarm": alarm.key,
         "since": alarm.since,
+        "begun": _begun(report, alarm),
+        "clock": report.log.get("clock"),
         "words": check.words,
         "evidence": evidence,
         "command": shlex.join(["mlworkflow", "retrain", "--because", alarm.key]),
         "page": page,
     }
     return {"id": _id(told), **told}
+
+
+def _begun(report: Report, alarm: Alarm) -> float | None:
+    """Return when the first window of an alarm began, in seconds since 1970; None where windows have no time."""
+    start = next((window.start for window in report.windows if window.label == alarm.since), None)
+    return None if start is None else datetime.fromisoformat(start).timestamp()
 
 
 def ended(begun: Message, report: Report) -> Message:
