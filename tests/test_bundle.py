@@ -14,15 +14,17 @@ from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ConfError, DamagedBundleError, TableError, UnreadableError, UnwritableError
 from mlworkflow.core.params import Model, Monitor, Sections
 from mlworkflow.features import build, demand_own
+from mlworkflow.judging.predicted import predictions
 from mlworkflow.learning import modelfile
 from mlworkflow.learning.crossval import fit, rows_of
 from mlworkflow.learning.models import inputs, pipeline, probabilities
+from mlworkflow.measures.metrics import Scored
 from mlworkflow.preparing.prepare import prepare
 from mlworkflow.rows.possible import possible
 from mlworkflow.rows.schema import Column, Schema
 from mlworkflow.runtime.fields import Field, Fields
 from mlworkflow.serving.bundle import Bundle, load
-from mlworkflow.serving.folder import FILES, HISTORY, MANIFEST, ONNX, read, replacing_folder
+from mlworkflow.serving.folder import FILES, HISTORY, MANIFEST, ONNX, PROMISE, SAMPLE, read, replacing_folder
 from mlworkflow.stages import featurize, monitor, package
 from tests.conftest import make_problem
 
@@ -38,6 +40,7 @@ MODEL = Model.model_validate(
 RATIO = {"_target_": "mlworkflow.features.Ratio", "over": "paid", "under": "age"}
 DECISION = {"verdict": "better than the baseline", "good_enough": False, "simplest_adequate": "linear"}
 FOUND = {
+    "importance": [{"column": "paid", "drop": 0.1}],
     "rows": {"train": 30, "test": 10},
     "slices": [{"column": "plan", "slice": "a|b", "rows": 9, "value": 0.5, "gap": 0.1, "too_small": False}],
     "against": {"majority": {"value": 0.2, "low": 0.1, "high": 0.3}},
@@ -102,13 +105,25 @@ def make(problem, raw):
     io.write_json({"threshold": 0.3 if problem.task == "binary" else None, "words": "why"}, paths.THRESHOLD)
     io.write_json({primary: 0.8}, paths.CV_METRICS)
     io.write_json({primary: 0.7}, paths.TEST_METRICS)
-    bounds = {"method": "bootstrap", "source": "Efron", "level": 0.95, "metrics": {primary: {"low": 0.6, "high": 0.8}}}
+    ends = {"value": 0.7, "low": 0.6, "high": 0.8}
+    bounds = {"method": "bootstrap", "source": "Efron", "level": 0.95, "metrics": {primary: ends}}
+    io.write_table(told(fitted, rows, prepared.schema), paths.PREDICTIONS)
     io.write_json(bounds, paths.INTERVALS)
     io.write_json({"random": {primary: 0.5}, "majority": {primary: 0.5}}, paths.BASELINE_METRICS)
     io.write_json({**DECISION, "passed": {"gain_over_baseline": False}}, paths.DECISION)
     io.write_json(FOUND, paths.FINDINGS)
     package.main(sections(problem))
     return fitted, rows
+
+
+def told(fitted, rows, schema):
+    """Return what evaluation/predictions.parquet would hold, here of the training rows."""
+    ids = np.arange(len(rows.table))
+    if schema.task == "clustering":
+        return predictions(ids, Scored(np.zeros((len(ids), 2)), fitted.predict(rows.table)), [])
+    said = fitted.predict_proba(rows.table) if schema.classes else None
+    labels = fitted.predict(rows.table) if said is None else (said[:, 1] >= 0.3).astype(int)
+    return predictions(ids, Scored(rows.target, labels, said), schema.classes)
 
 
 def sections(problem, **monitoring):
@@ -220,7 +235,7 @@ def test_the_same_inputs_give_the_same_bytes(made, tmp_path):
 
 
 def test_no_file_beside_those_of_the_bundle_is_left(made):
-    assert sorted(path.name for path in paths.BUNDLE.iterdir()) == sorted([*FILES, ONNX, MANIFEST])
+    assert sorted(path.name for path in paths.BUNDLE.iterdir()) == sorted([*FILES, ONNX, PROMISE, SAMPLE, MANIFEST])
     assert [path.name for path in paths.BUNDLE.parent.iterdir() if path.name.startswith(".")] == []
 
 

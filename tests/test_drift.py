@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlworkflow.measures.distances import noise, psi
 from mlworkflow.rows.profile import column_profile, text_profile
-from mlworkflow.serving.drift import column_drift, drift, noise, psi
+from mlworkflow.serving.drift import column_drift, drift
 
 
 def normal(size, shift=0.0, seed=0):

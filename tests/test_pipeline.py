@@ -99,6 +99,11 @@ def test_test_rows_are_scored_by_evaluate_alone():
     assert readers(PIPELINE, str(paths.RAW)) == {"prepare", "explore"}
 
 
+def test_what_was_said_of_the_test_rows_is_kept_in_the_bundle_and_scored_nowhere_else():
+    """`package` reads the predictions that `evaluate` made, as a promise for monitoring: it scores no row."""
+    assert readers(PIPELINE, str(paths.PREDICTIONS)) == {"package"}
+
+
 def test_nothing_is_chosen_after_the_test_rows_were_scored():
     """No stage that chooses or fits reads anything that comes from evaluate."""
     after, waiting = set(), ["evaluate"]

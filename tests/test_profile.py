@@ -66,7 +66,11 @@ def test_mean_std_low_and_high_are_those_of_the_values():
 def test_the_order_of_the_rows_changes_nothing_but_rounding(rows):
     first, other = profile(rows, SCHEMA), profile(rows.sample(frac=1, random_state=1), SCHEMA)
     for told in (first, other):
-        told["columns"]["age"].pop("mean"), told["columns"]["age"].pop("std")
+        (
+            told["columns"]["age"].pop("mean"),
+            told["columns"]["age"].pop("std"),
+            told["columns"]["age"]["fine"].pop("sums"),
+        )
     assert json.dumps(first) == json.dumps(other)
 
 

@@ -399,3 +399,9 @@ def test_the_bundles_used_last_are_kept(repository):
     first = bundles.fetch(tags.named("v2.0.0", root=repository), repository)
     there = {folder.read(path)[0]["model"] for path in first.parent.iterdir()}
     assert there == {"model 0", *(f"model {number}" for number in range(2, bundles.KEPT + 1))}
+
+
+def test_yes_and_no_of_dvc_lock_stay_words():
+    """DVC writes YAML 1.2, where `yes` is no boolean: a problem about yes and no could not be released."""
+    told = io.lock_of("positive: yes\nnegative: no\ntaken: 2024-01-01\nmissing: false\n")
+    assert told == {"positive": "yes", "negative": "no", "taken": "2024-01-01", "missing": False}

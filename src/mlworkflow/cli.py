@@ -78,6 +78,10 @@ def parser() -> argparse.ArgumentParser:
     promote.add_argument("--commit", action="store_true", help="commit the files that it changed, and no others")
     _add_releases(command)
     _add_serve(command("serve", "serve a model by HTTP: a page, JSON, the Open Inference Protocol"))
+    _add_monitor(command("monitor", "say whether the model in use is still well: data, drift, performance, service"))
+    retrain = command("retrain", "try what may take the place of the model in use, on a branch, and review it")
+    retrain.add_argument("--because", metavar="ALARM", help="an alarm that lasts, e.g. performance/roc_auc; or words")
+    retrain.add_argument("--json", action="store_true", help="print JSON")
     _add_export(command("export", "write a model for Docker, Kubernetes, MLflow or onnxruntime"))
     key = command("key", "make an API key for `mlworkflow serve --keys FILE`; shown once, kept as a hash")
     key.add_argument("name", metavar="NAME", help="whose key it is")
@@ -124,6 +128,25 @@ def _predict(arguments: argparse.Namespace, here: Path) -> int:
     told["output"] = here / arguments.output
     told["bundle"] = here / arguments.bundle if arguments.bundle else Wanted.bundle
     return predict(Wanted(**told), here)
+
+
+def _add_monitor(monitor: argparse.ArgumentParser) -> None:
+    """Add the options of `mlworkflow monitor`."""
+    which = monitor.add_mutually_exclusive_group()
+    which.add_argument("--stage", default="prod", metavar="STAGE", help="watch what this stage is at; prod by default")
+    which.add_argument("--bundle", type=Path, metavar="DIR", help="watch this bundle, e.g. models/bundle")
+    monitor.add_argument("--problem", metavar="NAME", help="needed where several have that stage")
+    monitor.add_argument("--log", type=Path, metavar="DIR", help="of the predictions; data/predictions by default")
+    monitor.add_argument(
+        "--window", metavar="W", help="hour, day, week, month, '6 hours', '500 rows'; see conf/monitor"
+    )
+    monitor.add_argument("--clock", choices=("log", "row"), help="when rows were asked, or what their own time says")
+    monitor.add_argument("--last", type=int, default=60, metavar="N", help="windows that are reported; 60 by default")
+    monitor.add_argument("--watch", action="store_true", help="go on looking, and tell what begins and what ends")
+    monitor.add_argument("--every", type=float, default=60.0, metavar="N", help="of --watch: seconds between; 60")
+    monitor.add_argument("--webhook", metavar="URL", help="is sent each alarm that begins or ends, as JSON")
+    monitor.add_argument("--json", action="store_true", help="print JSON")
+    monitor.add_argument("--html", type=Path, metavar="FILE", help="the page; data/monitoring/monitor.html by default")
 
 
 def _add_serve(serve: argparse.ArgumentParser) -> None:
@@ -311,6 +334,14 @@ def run(arguments: argparse.Namespace) -> int:
 
         where = {"folder": here / arguments.folder} if arguments.folder else {}
         print(show(last=arguments.last, as_json=arguments.json, **where))
+    elif name == "retrain":
+        from mlworkflow.retraining.command import retrain
+
+        return retrain(arguments.because, as_json=arguments.json)
+    elif name == "monitor":
+        from mlworkflow.watch import command as watching
+
+        return watching.monitor(watching.options(arguments, here))
     elif name == "new":
         _new(arguments, here)
     elif name == "check" and arguments.problem and arguments.file is None:
@@ -378,13 +409,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; a user's mistake is told without a traceback, with exit code 1 (2 from verify and review)."""
+    """Run one command; a user's mistake is told without a traceback, with exit code 1 (2 where 1 is an answer)."""
     arguments = parser().parse_args(words)
     try:
         return run(arguments)
     except ProjectError as error:
         print(f"mlworkflow: {error}", file=sys.stderr)
-        return 2 if arguments.command in ("verify", "review") else 1
+        return 2 if arguments.command in ("verify", "review", "monitor") else 1
     except KeyboardInterrupt:
         print("mlworkflow: stopped; what was finished is kept.", file=sys.stderr)
         return 130

@@ -10,8 +10,6 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mlworkflow.checking.differences import difference
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ProjectError, ended, nearest
@@ -37,7 +35,7 @@ class Recorded:
     def __init__(self, root: Path, revision: str) -> None:
         self.root, self.commit = root, _commit(root, revision)
         shown = git(root, "show", f"{self.commit}:./{paths.LOCK}")
-        self.stages = {} if shown.returncode else stages_of(yaml.safe_load(shown.stdout))
+        self.stages = {} if shown.returncode else stages_of(io.lock_of(shown.stdout))
         if not self.stages:
             raise RevisionError(revision, "has none with a stage", "Type `dvc repro`, and commit dvc.lock.")
         self.outputs = [out["path"] for stage in self.stages.values() for out in stage.get("outs", [])]

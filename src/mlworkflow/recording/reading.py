@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlworkflow.recording.errors import LogDamagedError, LogUnreadableError
 from mlworkflow.recording.opening import PATIENCE, is_damage
@@ -28,6 +28,20 @@ _THEIR_OUTCOMES = """SELECT seq, id, outcome, time FROM outcomes
 WHERE id IN (SELECT id FROM predictions WHERE predictions.seq BETWEEN ? AND ?) ORDER BY seq"""
 _THEIR_PREDICTIONS = f"""SELECT seq, {_COLUMNS} FROM predictions
 WHERE id IN (SELECT id FROM outcomes WHERE outcomes.seq BETWEEN ? AND ?) ORDER BY seq"""
+
+
+class Raw(NamedTuple):
+    """A prediction as it lies in the log: the fields of Record, objects as JSON texts."""
+
+    seq: int
+    id: str
+    time: float
+    version: str
+    role: str
+    key: str | None
+    inputs: str
+    output: str
+    latency_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +171,47 @@ def _looked_at(path: Path, options: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+# ---- as they lie there: for who reads all of it ----------------------------------------------------------------------
+
+
+def raw(folder: Path, after: int = 0, until: int | None = None, rows: int = CHUNK) -> Iterator[list[Raw]]:
+    """Yield what `read` does, many at a time, inputs and outputs as JSON texts. Raises what `read` does."""
+    query = _PREDICTIONS.replace(f"LIMIT {CHUNK}", f"LIMIT {rows}")
+    with _reading(folder) as connection:
+        for found in _chunks(connection, "predictions", query, after, until):
+            yield [*map(Raw._make, found)]
+
+
+def raw_outcomes(folder: Path, after: int = 0, until: int | None = None) -> Iterator[list[tuple[Outcome, list[Raw]]]]:
+    """Yield the outcomes as `read_outcomes` does, many at a time, each with its predictions as they lie there."""
+    with _reading(folder) as connection:
+        for rows in _chunks(connection, "outcomes", _OUTCOMES, after, until):
+            yield _with_predictions(connection, rows, connection.execute(_THEIR_PREDICTIONS, (rows[0][0], rows[-1][0])))
+
+
+def raw_outcomes_of(folder: Path, ids: Sequence[str]) -> list[tuple[Outcome, list[Raw]]]:
+    """Return all outcomes that were told of some predictions, with these."""
+    with _reading(folder) as connection:
+        places = ", ".join("?" * len(ids))
+        rows = connection.execute(
+            f"SELECT seq, id, outcome, time FROM outcomes WHERE id IN ({places}) ORDER BY seq", ids
+        )
+        theirs = f"SELECT seq, {_COLUMNS} FROM predictions WHERE id IN ({places}) ORDER BY seq"
+        return _with_predictions(connection, rows.fetchall(), connection.execute(theirs, ids))
+
+
+def newest_outcome(folder: Path) -> int:
+    """Return the number of the newest outcome, 0 where there is none."""
+    with _reading(folder) as connection:
+        return _newest(connection, "outcomes")
+
+
+def _with_predictions(
+    connection: sqlite3.Connection, rows: Sequence[Any], predictions: sqlite3.Cursor
+) -> list[tuple[Outcome, list[Raw]]]:
+    known: dict[str, list[Raw]] = {}
+    for row in predictions:
+        known.setdefault(row[1], []).append(Raw._make(row))
+    return [(_outcome(row), known.get(row[1], [])) for row in rows]

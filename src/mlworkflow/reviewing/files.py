@@ -91,7 +91,7 @@ class Files:
         """
         content = self.tracked(paths.LOCK)
         try:
-            stages = stages_of(yaml.load(content, yaml.CSafeLoader)) if content else {}
+            stages = stages_of(io.lock_of(content)) if content else {}
         except yaml.YAMLError:
             stages = {}
         if not stages or not all(isinstance(stage, dict) for stage in stages.values()):

@@ -20,6 +20,7 @@ def profile(table: pd.DataFrame, schema: Schema, predictions: pd.Series | None =
     """Return how the inputs of the typed `table`, and the model's predictions, are spread; plain JSON, no clock.
 
     Dates have no profile of their own: new rows are always later. `predictions` are values, probabilities or classes.
+    What the bundle keeps has more beside it (bundling/reference.py).
     """
     kinds = {column.name: column.kind for column in schema.inputs if column.kind != "time"}
     columns = {
@@ -60,14 +61,28 @@ def lengths(values: pd.Series) -> pd.Series:
 def _numbers(values: np.ndarray) -> dict[str, Any]:
     """Counts in the bins that `edges` bound; the first and the last bin hold what is outside low..high: nothing yet."""
     if not len(values):
-        return {"edges": [], "counts": [0], "mean": None, "std": None, "low": None, "high": None}
+        return {"edges": [], "counts": [0], "mean": None, "std": None, "low": None, "high": None, "fine": None}
     edges = bin_edges(values)
     spread = {"mean": values.mean(), "std": values.std(), "low": values.min(), "high": values.max()}
     return {
         "edges": edges.tolist(),
         "counts": bin_counts(values, edges).tolist(),
         **{name: float(value) for name, value in spread.items()},
+        "fine": _fine(values, edges),
     }
+
+
+def _fine(values: np.ndarray, edges: np.ndarray) -> dict[str, Any]:
+    """Return finer bins, between percentiles: their edges, and the count and sum of the values of each."""
+    cuts = np.unique([*np.quantile(values, np.arange(101) / 100, method="inverted_cdf"), *edges])
+    counts, sums = bin_sums(values, cuts)
+    return {"edges": cuts.tolist(), "counts": counts.tolist(), "sums": sums.tolist()}
+
+
+def bin_sums(values: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (len(edges) + 1,) number of values in each bin of `bin_counts`, and their sums."""
+    codes = np.searchsorted(edges, values, side="right")
+    return np.bincount(codes, minlength=len(edges) + 1), np.bincount(codes, values, minlength=len(edges) + 1)
 
 
 def bin_edges(values: np.ndarray) -> np.ndarray:

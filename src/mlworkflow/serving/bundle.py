@@ -56,9 +56,13 @@ class Bundle:
         Raises:
             TableError: columns are missing (all are named), or values cannot be read.
         """
+        return possible(self.cast(table), self.model.ranges)
+
+    def cast(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return what `typed` does, with impossible values as they are."""
         self.demand_columns(table)
         known = [one.name for one in self.model.fields.all if one.name == self.schema.target and one.name in table]
-        return possible(cast(table, self.schema, only=[*self.columns, *known]), self.model.ranges)
+        return cast(table, self.schema, only=[*self.columns, *known])
 
     def demand_columns(self, table: pd.DataFrame, called: str = "the rows") -> None:
         """Demand every column that a row must have. Raises TableError, which names all that are missing."""

@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlworkflow.measures.distances import noise, psi
 from mlworkflow.rows.profile import bin_counts, lengths
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SMOOTHING = 0.5  # added to each count, so that an empty bin gives a large index but no infinite one
 LEVEL = 0.05  # of all columns together: how often rows without drift may pass the noise
 COLUMNS = ["column", "kind", "rows", "psi", "noise", "missing", "missing_change", "out_of_range", "new", "new_words"]
-
-
-def psi(expected: Any, found: Any) -> float:
-    """Return the population stability index of two (bins,) arrays of counts: 0 for equal shares, then without end.
-
-    sum((f - e) * ln(f / e)) over the shares e and f of the bins (Siddiqi 2006, Credit Risk Scorecards), where 0.5 is
-    added to each count, and bins empty in both are left out. 0.1 is often called small and 0.25 large.
-    """
-    pair = np.array([expected, found], dtype="float64")
-    pair = pair[:, pair.sum(axis=0) > 0]
-    if pair.shape[1] < 2 or not pair.sum(axis=1).all():
-        return 0.0
-    pair = pair + SMOOTHING
-    before, after = pair / pair.sum(axis=1, keepdims=True)
-    return float(((after - before) * np.log(after / before)).sum())
-
-
-def noise(expected: Any, found: Any, level: float = LEVEL) -> float:
-    """Return what the index of rows without drift stays under, but for a share `level` of times.
-
-    Without drift it is about (1/m + 1/n) times chi-squared with one degree of freedom less than bins (Yurdakul and
-    Naranjo 2020); the quantile is by Wilson and Hilferty (1931).
-    """
-    pair = np.array([expected, found], dtype="float64")
-    freedom = int((pair.sum(axis=0) > 0).sum()) - 1
-    sizes = pair.sum(axis=1)
-    if freedom < 1 or not sizes.all():
-        return 0.0
-    spread = 2 / (9 * freedom)
-    quantile = freedom * (1 - spread + NormalDist().inv_cdf(1 - level) * spread**0.5) ** 3
-    return float(quantile * (1 / sizes).sum())
 
 
 def drift(reference: dict[str, Any], table: pd.DataFrame, predictions: pd.Series | None = None) -> pd.DataFrame:

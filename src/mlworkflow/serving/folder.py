@@ -6,6 +6,8 @@
 - features.json: the row-wise features, the ranges of possible values, the columns that the pipeline takes
 - threshold.json: how probabilities become a class
 - profile.json: how the training rows were spread
+- sample.parquet: some of their inputs, to set new rows against; not where they describe persons
+- promise.json: what the model did on the test rows, to which monitoring holds it; no prediction needs it
 - history.parquet: the last values of each key that features look back at; no row where none does
 - card.md: the model card
 - manifest.json: the SHA-256 of each of these files, and the versions of the packages
@@ -29,7 +31,9 @@ FORMAT = 2
 MANIFEST = "manifest.json"
 HISTORY = "history.parquet"
 PIPELINE = "pipeline.skops"
-ONNX = "model.onnx"  # the one file that may be absent; the manifest's `onnx` says why
+ONNX, SAMPLE = "model.onnx", "sample.parquet"  # may be absent; the manifest's `onnx` and `sample` say why
+PROMISE = "promise.json"  # absent in bundles of older versions
+OPTIONAL = (ONNX, SAMPLE, PROMISE)
 FILES = (PIPELINE, "schema.json", "features.json", "threshold.json", "profile.json", HISTORY, "card.md")
 PACKAGES = {
     "numpy": ("numpy",),

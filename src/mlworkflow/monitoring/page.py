@@ -1,0 +1,134 @@
+"""The report as a page: what needs attention first, then everything over time, then the columns one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlworkflow.monitoring.report import Report, Value, Window
+from mlworkflow.monitoring.words import command, missing, verdict
+from mlworkflow.pages import templates
+from mlworkflow.pages.over_time import Course, over_time
+
+FIRST_COLUMNS = 12  # with a chart; the others are in the table
+NOTHING = Value(None)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A file of rows that was looked at: how many were used, or why none."""
+
+    name: str
+    rows: int
+    problem: str | None = None
+
+
+def page(report: Report, batches: Sequence[Batch] = ()) -> str:
+    """Return the page; `batches` are named where the rows came in files."""
+    return templates.render(
+        "monitor.html",
+        report=report,
+        verdict=verdict(report),
+        missing=missing(report),
+        command=command,
+        judged=sum(window.complete for window in report.windows),
+        rows=sum(window.rows for window in report.windows),
+        labelled=sum(window.labelled for window in report.windows),
+        figures=figures(report) if report.windows else [],
+        column_figures=column_figures(report) if report.windows else [],
+        columns=column_lines(report),
+        over=[alarm for alarm in report.alarms if alarm.ended is not None],
+        notes=list(dict.fromkeys([*report.notes, *(note for window in report.windows for note in window.notes)])),
+        batches=batches,
+    )
+
+
+def figures(report: Report) -> list[dict[str, Any]]:
+    """Return the charts of everything but the columns; those without a number are left out."""
+    promise = report.promise
+    primary, unit = promise.get("primary"), (promise.get("worth") or {}).get("unit")
+    earned = [("model", "money/model"), ("one decision for all", "money/baseline")]
+    wanted: list[tuple[str, list[tuple[str, str]], str]] = [
+        (
+            str(primary),
+            [("measured", f"performance/{primary}"), ("estimated", f"estimated/{primary}")],
+            f"performance/{primary}",
+        ),
+        ("Mean loss", [("loss", "performance/loss")], "performance/loss"),
+        ("Evidence that the concept changed, 1: an alarm", [("evidence", "concept/evidence")], "concept/loss"),
+        ("Mean prediction less what came", [("gap", "calibration/gap")], "calibration/gap"),
+        (f"{unit} a row", [*earned, ("best threshold, in hindsight", "money/best_threshold")], "money/baseline"),
+        ("Drift of the predictions, PSI", [("PSI", "predictions/psi")], "predictions/predictions"),
+        ("Mean prediction", [("mean", "predictions/mean")], ""),
+        ("New rows told from training, ROC AUC", [("AUC", "joint/auc")], "joint/rows"),
+        ("Rows", [("rows", "health/rows"), ("outcomes known", "labelled")], "health/rows"),
+        ("Latency, ms", [("95%", "health/p95_ms"), ("median", "health/p50_ms")], "health/latency"),
+        ("Rejected requests", [("rejected", "health/rejected")], "health/rejected"),
+    ]
+    made = [_figure(report, title, lines, subject) for title, lines, subject in wanted]
+    return [one for one in made if one is not None]
+
+
+def column_figures(report: Report) -> list[dict[str, Any]]:
+    """Return a chart of the drift of each of the columns that matter most, those with an alarm first."""
+    names = sorted(report.columns, key=lambda name: (not _alarmed(report, name), -report.columns[name]))[:FIRST_COLUMNS]
+    made = [
+        _figure(report, name, [("PSI", f"drift/{name}/psi"), ("missing", f"drift/{name}/missing")], f"drift/{name}")
+        for name in names
+    ]
+    return [one for one in made if one is not None]
+
+
+def column_lines(report: Report) -> list[dict[str, Any]]:
+    """Return a line a column, those that matter most first: the numbers of the newest complete window."""
+    judged = [window for window in report.windows if window.complete and window.rows]
+    numbers = judged[-1].numbers if judged else {}
+    return [
+        {
+            "name": name,
+            "weight": weight,
+            "alarm": _alarmed(report, name),
+            **{
+                what: numbers.get(f"drift/{name}/{what}", NOTHING).value
+                for what in ("psi", "js", "wasserstein", "missing", "unseen", "outside")
+            },
+        }
+        for name, weight in report.columns.items()
+    ]
+
+
+def _alarmed(report: Report, name: str) -> bool:
+    return any(alarm.subject == name or alarm.subject.startswith(f"{name}: ") for alarm in report.open)
+
+
+def _figure(report: Report, title: str, lines: Sequence[tuple[str, str]], subject: str) -> dict[str, Any] | None:
+    """Return {title, svg, caption} of a chart, None where no window has a number."""
+    courses = [
+        Course(name, [value.value for value in values], [(value.low, value.high) for value in values], place > 0)
+        for place, (name, key) in enumerate(lines)
+        if _some(values := [_value(window, key) for window in report.windows])
+    ]
+    if not courses:
+        return None
+    labels = [window.label for window in report.windows]
+    marks = [at for at, window in enumerate(report.windows) if _has_alarm(window, subject)]
+    limits = [check.limit for window in report.windows for check in window.checks if "/".join(check.key) == subject]
+    limit = next((one for one in reversed(limits) if one is not None), None)
+    svg = over_time(courses, labels, title=f"{title} over time", limit=limit, marks=marks)
+    caption = ", ".join(course.name for course in courses) if len(courses) > 1 else ""
+    return {"title": title, "svg": svg, "caption": caption, "courses": courses}
+
+
+def _value(window: Window, key: str) -> Value:
+    if key == "labelled":
+        return Value(float(window.labelled))
+    return window.numbers.get(key, NOTHING)
+
+
+def _some(values: Sequence[Value]) -> bool:
+    return any(value.value is not None for value in values)
+
+
+def _has_alarm(window: Window, subject: str) -> bool:
+    return any(check.alarm and "/".join(check.key) == subject for check in window.checks)

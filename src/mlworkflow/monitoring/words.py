@@ -1,0 +1,123 @@
+"""The report in words: for a terminal, and as the few flat numbers of drift.json."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mlworkflow.monitoring.report import Alarm, Report, Window
+from mlworkflow.pages.templates import score
+
+SHOWN = 6  # of the newest windows
+
+
+def words(report: Report, width: int = 80) -> str:
+    """Return the report for a terminal: the verdict, what lasts with the command to go on with, the newest windows."""
+    lines = [*textwrap.wrap(verdict(report), width)]
+    for alarm in report.open:
+        lines += ["", *_told(alarm, width)]
+    if report.open:
+        lines += ["", "Go on with:", f"  {command(report.open[0])}"]
+    if report.windows:
+        lines += ["", *_table(report)]
+    for note in [*missing(report), *report.notes]:
+        lines += textwrap.wrap(note, width, initial_indent="- ", subsequent_indent="  ")
+    return "\n".join(lines)
+
+
+def verdict(report: Report) -> str:
+    """Return what the report comes to in one sentence."""
+    who = f"{report.problem} {report.version}"
+    judged = [window for window in report.windows if window.complete]
+    if not report.windows:
+        return f"{who}: no row has been predicted yet, so there is nothing to judge."
+    if not judged:
+        return f"{who}: no window is complete yet; {_rows(report.windows[-1].rows)} in the one that runs."
+    if not report.open:
+        times = "1 window" if len(judged) == 1 else f"{len(judged)} windows"
+        return f"{who}: quiet. Nothing is wrong up to {judged[-1].label} ({times} looked at)."
+    count = "1 alarm lasts" if len(report.open) == 1 else f"{len(report.open)} alarms last"
+    return f"{who}: {count}, the first since {min(report.open, key=lambda one: _place(report, one)).since}."
+
+
+def command(alarm: Alarm) -> str:
+    """Return the command to go on with."""
+    return shlex.join(["mlworkflow", "retrain", "--because", alarm.key])
+
+
+def missing(report: Report) -> list[str]:
+    """Return how many outcomes have not come yet, in words."""
+    rows, labelled = (sum(getattr(window, name) for window in report.windows) for name in ("rows", "labelled"))
+    if not rows:
+        return []
+    if labelled == rows:
+        return [f"the outcomes of all {_rows(rows)} are known"]
+    return [f"of {_rows(rows)} the outcomes of {labelled:,} are known, {rows - labelled:,} are still missing"]
+
+
+def drift_json(report: Report) -> dict[str, Any]:
+    """Return the flat content of drift.json: of the newest complete window; None where it is not known."""
+    judged = [window for window in report.windows if window.complete]
+    last = judged[-1] if judged else None
+    indices = {name: number for name in report.columns if (number := _number(last, f"drift/{name}/psi")) is not None}
+    worst = max(indices, key=lambda name: indices[name]) if indices else None
+    primary = report.promise.get("primary")
+    lasting = {(alarm.part, alarm.subject) for alarm in report.open}
+    return {
+        "windows": len(judged),
+        "rows": sum(window.rows for window in report.windows),
+        "labelled": sum(window.labelled for window in report.windows),
+        "alarms": len(report.open),
+        "columns": len(report.columns) if report.windows else 0,
+        "drifted": sum(part == "drift" for part, _ in lasting),
+        "worst_psi": indices[worst] if worst else None,
+        "worst_column": worst,
+        "prediction_psi": _number(last, "predictions/psi"),
+        "joint_auc": _number(last, "joint/auc"),
+        "performance": _number(last, f"performance/{primary}"),
+        "estimated": _number(last, f"estimated/{primary}"),
+    }
+
+
+def _number(window: Window | None, name: str) -> float | None:
+    found = window.numbers.get(name) if window else None
+    return None if found is None else found.value
+
+
+def _place(report: Report, alarm: Alarm) -> int:
+    return next((at for at, window in enumerate(report.windows) if window.label == alarm.since), 0)
+
+
+def _told(alarm: Alarm, width: int) -> Iterator[str]:
+    lasted = "1 window" if alarm.windows == 1 else f"{alarm.windows} windows"
+    yield f"ALARM {alarm.key}, since {alarm.since} ({lasted})"
+    yield from textwrap.wrap(f"{alarm.check.words}.", width, initial_indent="  ", subsequent_indent="  ")
+
+
+def _table(report: Report) -> Iterator[str]:
+    """Yield the newest windows: rows, outcomes, the primary metric measured and estimated, alarms."""
+    primary = report.promise.get("primary") or ""
+    heads = ["window", "rows", "outcomes", *([primary, "estimated"] if primary else []), "alarms"]
+    lines = [_line(window, primary) for window in report.windows[-SHOWN:]]
+    widths = [max(len(line[place]) for line in [heads, *lines]) for place in range(len(heads))]
+    for line in [heads, *lines]:
+        cells = [
+            line[0].ljust(widths[0]),
+            *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)),
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _line(window: Window, primary: str) -> list[str]:
+    found: Sequence[str] = []
+    if primary:
+        found = [score(_number(window, f"{part}/{primary}")) for part in ("performance", "estimated")]
+    alarms = str(sum(check.alarm for check in window.checks)) if window.complete else "runs"
+    label = window.label if len(window.label) <= 28 else f"{window.label[:27]}…"
+    return [label, f"{window.rows:,}", f"{window.labelled:,}", *found, alarms]
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"

@@ -1,0 +1,186 @@
+"""What was told of alarms: each begins once and ends once, whoever is killed in between.
+
+That an alarm began or ended is noted together with the message about it, in one transaction; the message is sent after
+that, and marked when it was taken. So a killed watcher may send a message again, under the same id, but loses none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import sqlite3
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlworkflow.core.errors import first_line
+from mlworkflow.monitoring.report import Alarm, Report
+from mlworkflow.watch.state import FOLDER, StateError
+
+FILE = "alarms.sqlite"
+TABLES = """
+CREATE TABLE IF NOT EXISTS lasting (problem TEXT, name TEXT, body TEXT, PRIMARY KEY (problem, name));
+CREATE TABLE IF NOT EXISTS messages (
+  number INTEGER PRIMARY KEY, id TEXT UNIQUE, body TEXT, said INTEGER DEFAULT 0, sent INTEGER DEFAULT 0
+);
+"""
+PATIENCE = 10.0  # seconds for a receiver to take a message
+PAUSES = (1.0, 600.0)  # seconds after the first failure, and at most; each time twice as long
+
+Message = dict[str, Any]
+
+
+class Alarms:
+    """The file of what was told."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._next, self._pause = 0.0, PAUSES[0]
+        self.unheard: str | None = None  # why the receiver does not take messages
+
+    def settle(self, report: Report, page: str) -> None:
+        """Note which alarms began and which ended, with the messages about them."""
+        now = {f"{report.version} {alarm.key}": message("begins", report, alarm, page) for alarm in report.open}
+        with self._step():
+            rows = self._connection.execute("SELECT name, body FROM lasting WHERE problem = ?", (report.problem,))
+            before = {name: json.loads(body) for name, body in rows.fetchall()}
+            for name in [name for name in now if name not in before]:
+                values = (report.problem, name, json.dumps(now[name]))
+                self._connection.execute("INSERT INTO lasting VALUES (?, ?, ?)", values)
+                self._put(now[name])
+            for name in [name for name in before if name not in now]:
+                self._connection.execute("DELETE FROM lasting WHERE problem = ? AND name = ?", (report.problem, name))
+                self._put(ended(before[name], report))
+
+    def unsaid(self) -> Iterator[Message]:
+        """Yield the messages that were not said yet; each is marked when the next is asked for."""
+        yield from self._left("said")
+
+    def send(self, address: str, now: Callable[[], float] = time.monotonic) -> int:
+        """Send what was not sent yet, in order, and return how many; after a failure wait, longer each time."""
+        if now() < self._next:
+            return 0
+        sent = 0
+        try:
+            for body in self._left("sent"):
+                post(address, body)
+                sent += 1
+        except OSError as error:
+            self.unheard, self._next = first_line(error), now() + self._pause
+            self._pause = min(2 * self._pause, PAUSES[1])
+        else:
+            self.unheard, self._pause = None, PAUSES[0]
+        return sent
+
+    def _left(self, how: str) -> Iterator[Message]:
+        rows = self._connection.execute(f"SELECT number, body FROM messages WHERE NOT {how} ORDER BY number").fetchall()
+        for number, body in rows:
+            yield json.loads(body)
+            self._connection.execute(f"UPDATE messages SET {how} = 1 WHERE number = ?", (number,))
+
+    def _put(self, body: Message) -> None:
+        self._connection.execute(
+            "INSERT OR IGNORE INTO messages (id, body) VALUES (?, ?)", (body["id"], json.dumps(body))
+        )
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+
+@contextmanager
+def alarms(folder: Path) -> Iterator[Alarms]:
+    """Yield what was told, of a folder. Raises StateError where it can be neither read nor written."""
+    path = folder / FILE
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=10.0)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(TABLES)
+            yield Alarms(connection)
+    except (OSError, sqlite3.Error) as error:
+        raise StateError(path, first_line(error)) from error
+
+
+def lasting(problem: str, folder: Path = FOLDER) -> list[Message]:
+    """Return what was told of the alarms of a problem that last, the first one first."""
+    if not (folder / FILE).is_file():
+        return []
+    with closing(sqlite3.connect(f"{(folder / FILE).absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT body FROM lasting WHERE problem = ? ORDER BY rowid", (problem,)).fetchall()
+    return [json.loads(body) for (body,) in rows]
+
+
+def message(event: str, report: Report, alarm: Alarm, page: str) -> Message:
+    """Return what is told of an alarm that begins."""
+    check = alarm.check
+    evidence = {name: getattr(check, name) for name in ("value", "usual", "limit", "p", "rows")}
+    told = {
+        "event": event,
+        "problem": report.problem,
+        "version": report.version,
+        "alarm": alarm.key,
+        "since": alarm.since,
+        "begun": _begun(report, alarm),
+        "clock": report.log.get("clock"),
+        "words": check.words,
+        "evidence": evidence,
+        "command": shlex.join(["mlworkflow", "retrain", "--because", alarm.key]),
+        "page": page,
+    }
+    return {"id": _id(told), **told}
+
+
+def _begun(report: Report, alarm: Alarm) -> float | None:
+    """Return when the first window of an alarm began, in seconds since 1970; None where windows have no time."""
+    start = next((window.start for window in report.windows if window.label == alarm.since), None)
+    return None if start is None else datetime.fromisoformat(start).timestamp()
+
+
+def ended(begun: Message, report: Report) -> Message:
+    """Return what is told of an alarm that is over."""
+    replaced = begun["version"] != report.version
+    key = next((one for one in report.alarms if one.key == begun["alarm"] and one.ended), None)
+    how = f"{report.version} has taken the place of {begun['version']}" if replaced else "it is as it should be again"
+    over = {"event": "ends", "until": key.ended if key and not replaced else None, "words": how}
+    told = {**begun, **over}
+    return {**told, "id": _id(told)}
+
+
+def _id(told: Message) -> str:
+    """Return a message's id: the same whenever it is made."""
+    names = ("event", "problem", "version", "alarm", "since")
+    return hashlib.sha256("\0".join(str(told[name]) for name in names).encode()).hexdigest()[:32]
+
+
+def post(address: str, body: Message) -> None:
+    """Send a message as JSON; its id is the Idempotency-Key. Raises OSError where it is not taken."""
+    headers = {"Content-Type": "application/json", "Idempotency-Key": body["id"], "User-Agent": "mlworkflow"}
+    request = urllib.request.Request(address, json.dumps(body).encode(), headers, method="POST")
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        if not 200 <= answer.status < 300:
+            raise urllib.error.URLError(f"it answered with {answer.status}")
+
+
+def line(body: Message) -> str:
+    """Return a message as one line for people."""
+    if body["event"] == "begins":
+        return f"alarm: {body['words']} (since {body['since']}). Type `{body['command']}`."
+    return f"over: {body['alarm']}, since {body['since']}: {body['words']}."
+
+
+def lines(bodies: Iterable[Message]) -> Iterator[str]:
+    """Yield the lines of messages."""
+    return (line(body) for body in bodies)
