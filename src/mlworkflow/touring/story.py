@@ -22,6 +22,11 @@ MONITOR = "mlworkflow monitor --window month --clock row"
 FELT = ("performance", "concept", "money", "calibration")  # alarms that only outcomes give
 ENOUGH = 2  # months of outcomes since an alarm, before another model is tried
 REASON = "the charges are in cents in training, and in EUR in use"
+KNOWN = """
+treatments: {date: drop, signup: drop} # what counts of them is the tenure
+features:
+  - {_target_: mlworkflow.features.Elapsed, column: date, after: signup}
+"""
 VALUE = """value: # a call costs 10 EUR, its offer keeps one leaver in four, and a kept one is worth 240 EUR
   unit: EUR
   outcomes:
@@ -38,6 +43,8 @@ class Event:
     kind: str  # released, quiet, alarm, ended, retrained, mishap, rolled back
     words: str
     command: str | None = None
+    about: str | None = None  # of an alarm: its part
+    since: str | None = None  # of an alarm: the month that it names
 
 
 @dataclass
@@ -83,8 +90,8 @@ class Year:
                 self._look(month, server)
         return self.told
 
-    def _say(self, month: int, kind: str, words: str, command: str | None = None) -> None:
-        event = Event(self.world.label(month), kind, words, command)
+    def _say(self, month: int, kind: str, words: str, command: str | None = None, **about: str) -> None:
+        event = Event(self.world.label(month), kind, words, command, **about)
         self.told.events.append(event)
         self._tell(event)
 
@@ -96,7 +103,7 @@ class Year:
         export = self.hands.folder.parent / "crm.csv"
         self.world.history.to_csv(export, index=False)
         type_(
-            f"mlworkflow new {PROBLEM} --target {TARGET} --positive yes --key customer month --time month "
+            f"mlworkflow new {PROBLEM} --target {TARGET} --positive yes --key customer date --time date "
             "--metric roc_auc --data",
             str(export),
         )
@@ -111,7 +118,7 @@ class Year:
         path = self.hands.folder / f"conf/problem/{PROBLEM}.yaml"
         text = path.read_text(encoding="utf-8")
         text = text.replace("model: xgboost", "model: linear").replace("personal_data: true", "personal_data: false")
-        path.write_text(text.replace("# value:", f"{VALUE}# value:", 1), encoding="utf-8")
+        path.write_text(text.replace("# value:", f"{VALUE}# value:", 1) + KNOWN, encoding="utf-8")
         conf = self.hands.folder / "conf/config.yaml"
         lines = conf.read_text(encoding="utf-8").splitlines()
         chosen = [f"  - problem: {PROBLEM}" if line.startswith("  - problem:") else line for line in lines]
@@ -156,7 +163,8 @@ class Year:
         new = [alarm for alarm in lasting if (report["version"], _key(alarm)) not in self._known]
         for alarm in new:
             self._known.add((report["version"], _key(alarm)))
-            self._say(month, "alarm", f"since {alarm['since']}: {alarm['check']['words']}", MONITOR)
+            words = f"since {alarm['since']}: {alarm['check']['words']}"
+            self._say(month, "alarm", words, MONITOR, about=alarm["part"], since=alarm["since"])
         if not lasting:
             self._say(month, "quiet", "nothing to do", MONITOR)
         else:

@@ -1,0 +1,82 @@
+"""The tour as a page: what the year was, month by month, in one chart and one list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlworkflow.pages import templates
+from mlworkflow.pages.over_time import Course, over_time
+
+if TYPE_CHECKING:
+    from mlworkflow.touring.story import Told
+    from mlworkflow.touring.world import Setting
+
+WORDS = {
+    "released": "goes into use",
+    "quiet": "quiet",
+    "alarm": "alarm",
+    "ended": "over",
+    "retrained": "retrained",
+    "mishap": "mishap",
+    "rolled back": "rolled back",
+}
+TONES = {"alarm": "bad", "mishap": "warn", "released": "good", "rolled back": "good"}
+
+
+def page(told: Told, setting: Setting, turned: str | None) -> str:
+    """Return the page.
+
+    Args:
+        told: the year.
+        setting: what was arranged.
+        turned: the month in which customers began to leave for other reasons.
+    """
+    return templates.render(
+        "tour.html",
+        told=told,
+        setting=setting,
+        turned=turned,
+        named=named(told),
+        charts=[_chart(told, turned, primary, title) for primary, title in SHOWN],
+        months=_by_month(told),
+        words=WORDS,
+        tones=TONES,
+    )
+
+
+SHOWN = [
+    (("performance/roc_auc", "estimated/roc_auc"), "ROC AUC: measured, and estimated without outcomes"),
+    (("money/model", "money/baseline"), "EUR a customer and month: the model, and one decision for all"),
+    (("predictions/psi",), "Drift of the predictions, PSI"),
+    (("drift/charges/psi",), "Drift of the charges, PSI"),
+]
+
+
+def named(told: Told) -> str | None:
+    """Return the month that the first alarm of outcomes names; None where there is none."""
+    alarms = [event for event in told.of("alarm") if event.about in ("performance", "concept")]
+    return alarms[0].since if alarms else None
+
+
+def _chart(told: Told, turned: str | None, keys: tuple[str, ...], title: str) -> dict[str, Any]:
+    labels = [*told.versions]
+    courses = []
+    for place, key in enumerate(keys):
+        values = [(told.months.get(label, {}).get("numbers") or {}).get(key) or {} for label in labels]
+        ends = [(value.get("low"), value.get("high")) for value in values]
+        courses.append(Course(key.partition("/")[0], [value.get("value") for value in values], ends, place > 0))
+    marks = [at for at, label in enumerate(labels) if any(one["alarm"] for one in _checks(told, label))]
+    return {"title": title, "svg": over_time(courses, labels, title=title, marks=marks), "courses": courses}
+
+
+def _checks(told: Told, label: str) -> list[dict[str, Any]]:
+    month = told.months.get(label, {})
+    return [*month.get("checks", [])] if month.get("complete") else []
+
+
+def _by_month(told: Told) -> list[dict[str, Any]]:
+    """Return for each month its version, and what happened in it."""
+    return [
+        {"label": label, "version": version, "events": [event for event in told.events if event.month == label]}
+        for label, version in told.versions.items()
+    ]
