@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import FunctionTransformer
 
     from mlworkflow.core.problem import Task, Treatment
     from mlworkflow.rows.schema import Column, Schema
@@ -100,12 +101,11 @@ def pipeline(
     """
     from sklearn.pipeline import Pipeline
 
-    prepared = "passthrough" if model.wants.untouched else columns(schema, model.wants)
-    return Pipeline([("columns", prepared), ("model", learner(model, task, parameters, augment))])
+    return Pipeline([("columns", columns(schema, model.wants)), ("model", learner(model, task, parameters, augment))])
 
 
-def columns(schema: Schema, wants: Wants) -> ColumnTransformer:
-    """Return the unfitted preparation of the inputs: (n, inputs) table -> (n, d) float matrix.
+def columns(schema: Schema, wants: Wants) -> ColumnTransformer | FunctionTransformer:
+    """Return the unfitted preparation of the inputs: (n, inputs) table -> (n, d) float matrix; `untouched`: the table.
 
     Numbers: outliers clipped or flagged where told, median for missing values with a column that says so, unless the
     model takes them as they are; scaled only where the model wants it. Categories: one column each, rare and unseen
@@ -116,7 +116,10 @@ def columns(schema: Schema, wants: Wants) -> ColumnTransformer:
         TableError: every column is dropped.
     """
     from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import FunctionTransformer
 
+    if wants.untouched:
+        return FunctionTransformer()
     named = {treatment: [one.name for one in _seen(schema) if _treatment(one) == treatment] for treatment in TREATED}
     if not any(named.values()):
         found = [f"{column.name!r} is dropped: {column.why}" for column in schema.inputs if column.treatment == "drop"]

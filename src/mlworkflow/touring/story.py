@@ -1,4 +1,4 @@
-"""The story: a model goes into use, a year passes month by month, and whoever is on duty does what the monitor asks for.
+"""The story: a model goes into use, a year passes, and whoever is on duty does what the monitor asks for.
 
 Nothing is arranged beyond the company and one mishap: the one on duty types the commands of the README, and reads what
 they say. A month's outcomes come in the month after; a month is judged when the next has begun.
