@@ -47,6 +47,10 @@ def said(graph: Graph, fitted: Any) -> str:
     columns, model = fitted[0], fitted[-1]
     if type(model).__name__ in ("VotingClassifier", "VotingRegressor"):
         return _mean(graph, [said(graph, member) for member in model.estimators_], model.weights)
+    if type(model).__name__ in ("KeptClassifier", "KeptRegressor"):
+        if model.recalibrate:
+            raise NotConvertibleError("a model that was recalibrated is computed by scikit-learn")
+        return said(graph, model.pipeline_)
     return of_matrix(graph, encoded(graph, columns), model)
 
 
