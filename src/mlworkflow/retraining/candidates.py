@@ -114,4 +114,7 @@ def _written(value: Any) -> str:
     """Return a value as Hydra reads it in an override."""
     if value is None:
         return "null"
-    return json.dumps(value) if isinstance(value, (bool, int, float, list)) else f"'{value}'"
+    if isinstance(value, (bool, int, float, list)):
+        return json.dumps(value)
+    words = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{words}'"

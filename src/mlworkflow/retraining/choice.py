@@ -1,4 +1,8 @@
-"""Which candidate is taken: the cheapest that is better than the champion, unless a dearer one is better than that."""
+"""Which candidate is taken: the cheapest that is better than the champion, unless a dearer one is better than that.
+
+Who tries five candidates finds one that is better by chance five times as often. So each interval is moved out to the
+level that all need together (Bonferroni), by the normal distribution.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlworkflow.measures.compare import BETTER, UNCLEAR, WORSE
+from mlworkflow.measures.bootstrap import NORMAL
+from mlworkflow.measures.compare import BETTER, UNCLEAR, WORSE, Difference
+from mlworkflow.measures.many import level_of
 
 Told = Mapping[str, Any]  # a review as JSON has it
 Reviewed = Callable[[str, str], Told]  # (base, candidate) -> the review
@@ -32,16 +38,28 @@ class Chosen:
 def choose(names: Sequence[str], champion: str, reviewed: Reviewed) -> Chosen:
     """Return which of the candidates, the cheapest first, takes the champion's place."""
     reviews = {name: reviewed(champion, name) for name in names}
-    better = [name for name in names if reviews[name]["word"] == BETTER]
+    said = {name: word_of(told, len(names)) for name, told in reviews.items()}
+    better = [name for name in names if said[name] == BETTER]
     if not better:
-        words = {told["word"] for told in reviews.values()}
+        words = set(said.values())
         word = UNCLEAR if UNCLEAR in words or not words else WORSE
         return Chosen(word, None, _none(names, reviews), reviews)
     taken = better[0]
     for dearer in better[1:]:
-        if reviewed(taken, dearer)["word"] == BETTER:
+        if word_of(reviewed(taken, dearer), len(names)) == BETTER:
             taken = dearer
     return Chosen(BETTER, taken, f"{taken} is better than the champion. {reviews[taken]['sentence']}", reviews)
+
+
+def word_of(told: Told, count: int) -> str:
+    """Return the word of a review as one of so many."""
+    first = next(iter(told["metrics"]), None)
+    if not first or not first["difference"]:
+        return str(told["word"])
+    each = first["difference"]
+    further = NORMAL.inv_cdf((1 + level_of(max(count, 1))) / 2) / NORMAL.inv_cdf((1 + level_of(1)) / 2)
+    low, high = (each["value"] + further * (each[end] - each["value"]) for end in ("low", "high"))
+    return Difference(each["value"], low, high).word(told["least_gain"])
 
 
 def _none(names: Sequence[str], reviews: Mapping[str, Told]) -> str:
@@ -50,7 +68,7 @@ def _none(names: Sequence[str], reviews: Mapping[str, Told]) -> str:
         return "nothing was tried"
     best = max(names, key=lambda name: _gain(reviews[name]))
     told = reviews[best]
-    return f"no clear difference: none of {', '.join(names)} is better than the champion. Of {best}: {told['sentence']}"
+    return f"none of {', '.join(names)} is clearly better than the champion. Of {best}: {told['sentence']}"
 
 
 def _gain(told: Told) -> float:

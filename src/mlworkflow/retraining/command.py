@@ -20,6 +20,7 @@ from mlworkflow.retraining import candidates as tried
 from mlworkflow.retraining import version as versions
 from mlworkflow.retraining.choice import Chosen, choose
 from mlworkflow.retraining.place import FOLDER, Place, RetrainError, alone, place
+from mlworkflow.serving.folder import PIPELINE
 
 if TYPE_CHECKING:
     from mlworkflow.core.params import Retrain
@@ -109,18 +110,20 @@ def retrained(because: str | None) -> Result:
     champion, folder = _champion(policy, problem)
     raw, new = _rows(problem, folder, policy)
     made = versions.version(raw, new, problem, reason.since)
-    branch = f"retrain/{problem.name}-{made.digest}"
+    digest = versions.digest(made, io.read_bytes(folder / PIPELINE), reason.since)
+    branch = f"retrain/{problem.name}-{digest}"
     where = place(branch, tell)
-    setting = _prepared(where, made, new, problem, folder, policy, reason)
+    _prepare(where, made, new, problem, folder, reason)
+    setting = _setting(where, made, problem, folder, policy, champion)
     options = tried.candidates(setting)
-    seconds = {one.name: _run(where, one, made.digest) for one in options}
+    seconds = {one.name: _run(where, one, digest) for one in options}
     names = [one.name for one in options if one.name != tried.CHAMPION]
-    chosen = choose(names, tried.CHAMPION, partial(_reviewed, where, made.digest))
+    chosen = choose(names, tried.CHAMPION, partial(_reviewed, where, digest))
     result = Result(
         problem.name, champion.version, branch, reason.words, new.ledger, chosen, seconds,
         {one.name: one.words for one in options},
     )  # fmt: skip
-    return _concluded(where, result, made.digest, policy)
+    return _concluded(where, result, digest, policy)
 
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
@@ -184,51 +187,47 @@ def _told(problem: Problem, found: list[str]) -> str:
 # ---- on the branch ---------------------------------------------------------------------------------------------------
 
 
-def _prepared(
-    where: Place, made: versions.Version, new: Gathered, problem: Problem, folder: Path, policy: Retrain, reason: Reason
-) -> tried.Setting:
-    """Commit the new data version and the champion to the branch, once; return what candidates are made of."""
-    from mlworkflow.serving.folder import PIPELINE
-
+def _prepare(
+    where: Place, made: versions.Version, new: Gathered, problem: Problem, folder: Path, reason: Reason
+) -> None:
+    """Bring the branch to the commit with the new data version and the champion; it is made once."""
     subject = f"{new.ledger['new rows']:,} rows of use for {problem.name}"
     table, kept = versions.table_path(problem), paths.SNAPSHOTS / f"{problem.name}-champion.skops"
-    if where.git("log", "-1", "--format=%s") != subject:
-        where.git("reset", "-q", "--hard")
-        model = io.read_bytes(folder / PIPELINE)
-        for content, path in ((made.content, table), (model, kept)):
-            (where.folder / path).unlink(missing_ok=True)  # it may be a link into the cache
-            io.write_bytes(content, where.folder / path)
-        where.type("dvc", "add", "--quiet", table.as_posix(), kept.as_posix())
-        conf = where.folder / paths.CONF / "problem" / f"{problem.name}.yaml"
-        io.write_text(versions.edited(conf.read_text(encoding="utf-8"), made, problem, table, new.rows), conf)
-        champion = versions.champion_file(model, io.read_json(folder / "threshold.json"), problem.task, kept)
-        io.write_text(champion, where.folder / paths.CONF / "model" / f"{tried.CHAMPION}.yaml")
-        where.type("mlworkflow", "compose")
-        where.git("add", "-A")
-        where.git("commit", "-q", "-m", subject, "-m", f"Because: {reason.words}")
-    else:
-        where.git("reset", "-q", "--hard")  # what a killed experiment left
+    where.git("reset", "-q", "--hard")  # what a killed run left
+    commits = [line.partition(" ") for line in where.git("log", "-20", "--format=%H %s").splitlines()]
+    if done := next((commit for commit, _, told in commits if told == subject), None):
+        where.git("reset", "-q", "--hard", done)  # a winner that was promoted then is promoted again
         where.type("dvc", "checkout", "--quiet", f"{table}.dvc", f"{kept}.dvc")
-    manifest, best = io.read_json(folder / "manifest.json"), _best(where)
-    return tried.Setting(
-        problem.task,
-        str(manifest["model"]),
-        best,
-        policy.tries,
-        made.before,
-        made.recent,
-        problem.split.folds,
-        made.points,
-    )
+        return
+    model = io.read_bytes(folder / PIPELINE)
+    for content, path in ((made.content, table), (model, kept)):
+        (where.folder / path).unlink(missing_ok=True)  # it may be a link into the cache
+        io.write_bytes(content, where.folder / path)
+    where.type("dvc", "add", "--quiet", table.as_posix(), kept.as_posix())
+    conf = where.folder / paths.CONF / "problem" / f"{problem.name}.yaml"
+    io.write_text(versions.edited(conf.read_text(encoding="utf-8"), made, problem, table, new.rows), conf)
+    champion = versions.champion_file(model, io.read_json(folder / "threshold.json"), problem.task, kept)
+    io.write_text(champion, where.folder / paths.CONF / "model" / f"{tried.CHAMPION}.yaml")
+    where.type("mlworkflow", "compose")
+    where.git("add", "-A")
+    where.git("commit", "-q", "-m", subject, "-m", f"Because: {reason.words}")
 
 
-def _best(where: Place) -> dict[str, Any]:
-    """Return the parameters that the last search took, as HEAD's dvc.lock has them; none where they are not here."""
+def _setting(
+    where: Place, made: versions.Version, problem: Problem, folder: Path, policy: Retrain, champion: Release
+) -> tried.Setting:
+    model = str(io.read_json(folder / "manifest.json")["model"])
+    best, folds = _best(where, champion), problem.split.folds
+    return tried.Setting(problem.task, model, best, policy.tries, made.before, made.recent, folds, made.points)
+
+
+def _best(where: Place, champion: Release) -> dict[str, Any]:
+    """Return the parameters that the champion's search took; none where they are in no cache and no remote."""
     from mlworkflow.reviewing.files import Files
-    from mlworkflow.reviewing.revisions import ReviewError, revision
+    from mlworkflow.reviewing.revisions import ReviewError, Revision
 
     try:
-        content = Files(where.home, revision(where.home, "HEAD")).output(paths.BEST_PARAMS)
+        content = Files(where.home, Revision(champion.tag, champion.commit)).output(paths.BEST_PARAMS)
     except ReviewError:
         return {}
     return dict(yaml.safe_load(content) or {})
@@ -268,9 +267,9 @@ def _concluded(where: Place, made: Result, digest: str, policy: Retrain) -> Resu
         return replace(made, commands=(f"rm -r {FOLDER / made.branch.rpartition('/')[2]}",))
     where.git("reset", "-q", "--hard")
     where.type("mlworkflow", "promote", _experiment(made.chosen.name, digest), "--commit")
-    where.type("git", "push", "--quiet", "origin", f"HEAD:refs/heads/{made.branch}")
+    where.type("git", "push", "--quiet", "origin", f"+HEAD:refs/heads/{made.branch}")
     merge = f"git merge --ff-only {made.branch} && dvc checkout"
-    commands: tuple[str, ...] = (f"git diff --stat main {made.branch}", merge, "mlworkflow release")
+    commands: tuple[str, ...] = (f"git log -p HEAD..{made.branch} -- conf", merge, "mlworkflow release")
     if policy.auto_release != "when better":
         return replace(made, commands=commands)
     because = f"retrained by itself: {made.reason}. {made.chosen.sentence}"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -101,36 +101,38 @@ def place(branch: str, say: Callable[[str], None]) -> Place:
     prefix = git(root, "rev-parse", "--show-prefix").stdout.strip()
     home = git(root, "rev-parse", "--show-toplevel").stdout.strip()
     found = Place(top / prefix, root, _environment(top / prefix), say)
-    if git(top, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}").returncode if top.is_dir() else True:
+    if not top.is_dir():
         _clone(found, top, Path(home), branch)
     return found
 
 
 def _clone(made: Place, top: Path, home: Path, branch: str) -> None:
-    import shutil
-
-    shutil.rmtree(top, ignore_errors=True)  # what a killed run left of it
-    top.parent.mkdir(parents=True, exist_ok=True)
-    outside = Place(top.parent, made.home, made.env, made.say)
-    outside.type("git", "clone", "--quiet", str(home), str(top))
-    io.write_text(_local_config(made.home), made.folder / ".dvc/config.local")
+    half = top.with_name(f"{CLONE}.half")
+    shutil.rmtree(half, ignore_errors=True)  # what a killed run left of it
+    half.parent.mkdir(parents=True, exist_ok=True)
+    outside = Place(half.parent, made.home, made.env, made.say)
+    outside.type("git", "clone", "--quiet", str(home), half.name)
+    inside = Place(half / made.folder.relative_to(top), made.home, made.env, made.say)
+    io.write_text(_local_config(made.home), inside.folder / ".dvc/config.local")
     for name in ("user.name", "user.email"):
         if value := git(made.home, "config", name).stdout.strip():
-            made.git("config", name, value)
-    made.git("checkout", "--quiet", "-B", branch, git(made.home, "rev-parse", "HEAD").stdout.strip())
+            inside.git("config", name, value)
+    inside.git("checkout", "--quiet", "-B", branch, git(made.home, "rev-parse", "HEAD").stdout.strip())
+    half.rename(top)
 
 
 def _local_config(root: Path) -> str:
     """Return what DVC must know in the clone: the cache of the repository, and where a relative remote really is."""
+    from configobj import ConfigObj
+
     from mlworkflow.reviewing.files import Files
     from mlworkflow.reviewing.revisions import WORKSPACE, revision
 
     lines = ["[cache]", f"    dir = {Files(root, revision(root, WORKSPACE)).cache}"]
-    config = root / ".dvc/config"
-    text = config.read_text(encoding="utf-8") if config.is_file() else ""
-    for name, url in re.findall(r"\['remote \"([^\"]+)\"'\]\s*\n\s*url = (\S+)", text):
-        if "://" not in url and not os.path.isabs(url):
-            lines += [f"['remote \"{name}\"']", f"    url = {(root / '.dvc' / url).resolve()}"]
+    for name, section in ConfigObj(str(root / ".dvc/config")).items():
+        url = str(section.get("url", "")) if name.startswith("remote ") else ""
+        if url and "://" not in url and not os.path.isabs(url):
+            lines += [f"['{name}']", f"    url = {(root / '.dvc' / url).resolve()}"]
     return "\n".join(lines) + "\n"
 
 

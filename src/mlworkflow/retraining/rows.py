@@ -62,6 +62,13 @@ def gathered(raw: pd.DataFrame, problem: Problem, schema: Schema, log: Path, pro
     known = _known(raw, new, problem, schema)
     ledger["rows that the table holds already"] = int(known.sum())
     rows = new[~known]
+    if problem.data.time:
+        timed = cast(rows, schema, only=[problem.data.time])[problem.data.time].notna()
+        ledger["rows without a time"] = int((~timed).sum())
+        rows = rows[timed]
+    again = _again(rows, problem, schema)
+    ledger["rows told again of the same key, of which the newest counts"] = int(again.sum())
+    rows = rows[~again]
     asked = pd.concat([part.get(ASKED, pd.Series(np.nan, index=part.index)) for part in parts], ignore_index=True)
     if problem.data.time and problem.data.time in rows:
         when = cast(rows, schema, only=[problem.data.time])[problem.data.time]
@@ -123,6 +130,16 @@ def _alike(new: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
             words = [None if value is None or value != value else as_word(value) for value in values]
             made[name] = pd.Series(words, index=values.index, dtype="str")
     return pd.DataFrame(made)
+
+
+def _again(rows: pd.DataFrame, problem: Problem, schema: Schema) -> Any:
+    """Return an (n,) bool: rows whose key a later one has too."""
+    import pandas as pd
+
+    if not problem.data.key or not len(rows) or rows[problem.data.key].isna().any(axis=None):
+        return np.zeros(len(rows), dtype=bool)
+    prints = pd.DataFrame(fingerprints(cast(rows, schema, only=problem.data.key)))
+    return prints.duplicated(keep="last").to_numpy()
 
 
 def _known(raw: pd.DataFrame, new: pd.DataFrame, problem: Problem, schema: Schema) -> Any:

@@ -42,11 +42,6 @@ class Version:
     test_fraction: float | None
     points: tuple[int, int] | None
 
-    @property
-    def digest(self) -> str:
-        """The first 8 digits of its SHA-256."""
-        return hashlib.sha256(self.content).hexdigest()[:8]
-
 
 def version(raw: pd.DataFrame, new: Gathered, problem: Problem, since: tuple[str, float] | None) -> Version:
     """Return the raw table with the new rows below.
@@ -64,22 +59,30 @@ def version(raw: pd.DataFrame, new: Gathered, problem: Problem, since: tuple[str
     recent = None if first is None else len(raw) + first
     share = points = None
     if problem.split.scheme == "time":
-        share, points = _held_out(_times(new.rows, problem), first or 0, len(table))
+        share, points = _held_out(_times(table, problem), len(raw), first or 0)
     return Version(io.parquet(table), len(table), len(raw), recent, share, points)
 
 
-def _held_out(times: pd.Series, first: int, whole: int) -> tuple[float, tuple[int, int]]:
-    """Return the share of all rows that is held out, and how many times the others have.
+def _held_out(times: pd.Series, before: int, first: int) -> tuple[float, tuple[int, int]]:
+    """Return the share of all rows that is held out, and how many times the other new ones have.
 
-    It is the newest half of the rows from the first on; rows of one time are held out together. The share lies between
-    that of these times and that of one time more, so that a few dropped rows do not matter.
+    The newest half of the rows since the alarm is; rows of one time are held out together. The share lies between that
+    of these times and that of one time more, so that a few dropped rows do not matter.
+
+    Args:
+        times: of all rows.
+        before: rows that were known.
+        first: the number of the new row with which the alarm began.
     """
-    counts = times.iloc[first:].value_counts().sort_index(ascending=False)
-    held = np.cumsum(counts.to_numpy())
-    last = max(int(np.searchsorted(held, HELD_OUT * (len(times) - first), side="right")) - 1, 0)
-    beyond = held[min(last + 1, len(held) - 1)]
-    share = float(round((held[last] + 0.4 * (beyond - held[last])) / whole, 5))
-    return share, (times.nunique() - last - 1, len(held) - last - 1)
+    new = times.iloc[before:]
+    since = new.iloc[first:].sort_values(ascending=False)
+    kinds = since.drop_duplicates()
+    held = max(int((kinds > since.iloc[len(since) // 2]).sum()), 1)  # so many times are held out
+    beyond = kinds.iloc[min(held, len(kinds) - 1)]
+    lower, upper = (int((times >= moment).sum()) for moment in (kinds.iloc[held - 1], beyond))
+    share = float(round((lower + 0.4 * (upper - lower)) / len(times), 5))
+    cut = kinds.iloc[held - 1]
+    return share, (int(new[new < cut].nunique()), int(since[since < cut].nunique()))
 
 
 def _times(rows: pd.DataFrame, problem: Problem) -> pd.Series:
@@ -133,6 +136,11 @@ def _without(text: str, keys: list[str]) -> str:
         return drop(text, keys)
     except UnwritableKeyError:
         return text
+
+
+def digest(made: Version, model: bytes, since: tuple[str, float] | None) -> str:
+    """Return 8 hexadecimal digits of what a retraining rests on: the table, the champion, the alarm's beginning."""
+    return hashlib.sha256(made.content + hashlib.sha256(model).digest() + repr(since).encode()).hexdigest()[:8]
 
 
 def champion_file(model: bytes, threshold: Mapping[str, Any], task: str, path: Path) -> str:

@@ -151,6 +151,12 @@ def _named_caches(root: Path) -> list[Path]:
 
 
 def _config(root: Path, key: str) -> list[str]:
-    """Return a key of DVC's configuration, own before shared, without starting DVC, which takes a second."""
-    names = [name for name in (".dvc/config.local", ".dvc/config") if (root / name).is_file()]
-    return [git(root, "config", "--file", name, key).stdout.strip() for name in names]
+    """Return a key of DVC's configuration, own before shared, without starting DVC, which takes a second.
+
+    Git cannot read it: DVC puts quotation marks around the name of a remote's section.
+    """
+    from configobj import ConfigObj
+
+    section, name = key.split(".")
+    files = [root / file for file in (".dvc/config.local", ".dvc/config") if (root / file).is_file()]
+    return [str(ConfigObj(str(file)).get(section, {}).get(name, "")) for file in files]
