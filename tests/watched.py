@@ -67,10 +67,11 @@ class Desk:
         """Write the predictions of rows, one `every` seconds from `when` on; return their ids."""
         ids = list(ids) or [f"id-{self.told + number}" for number in range(len(rows))]
         answers = self.model.predict(rows)
+        said = version or self.version
         written: list[Row] = [
-            (id, when + every * number, version or self.version, role, None, json.dumps(row), json.dumps(answer), latency)
+            (id, when + every * number, said, role, None, json.dumps(row), json.dumps(answer), latency)
             for number, (id, row, answer) in enumerate(zip(ids, rows, answers, strict=True))
-        ]  # fmt: skip
+        ]
         self.write(written)
         self.told += len(rows)
         self.ids += ids

@@ -103,7 +103,8 @@ class Watched:
         """
         from mlworkflow.measures.expected import Confidence
 
-        columns = {**columns, **{name: np.where(bad, np.nan, columns[name]) for name, bad in (impossible or {}).items()}}
+        mended = {name: np.where(bad, np.nan, columns[name]) for name, bad in (impossible or {}).items()}
+        columns = {**columns, **mended}
         hashes = hashed(ids) if self.reference.sample is not None else None
         self.sketch.add(columns, watched(labels, probabilities, self.reference), hashes, impossible)
         if self.confidence is not None and probabilities is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow.recording.reading import Outcome, Raw, newest, newest_outcome, raw, raw_outcomes, raw_outcomes_of
+from mlworkflow.recording.reading import Outcome, Raw, given, id_of, raw, raw_outcomes, raw_outcomes_of
 from mlworkflow.rows.reading import as_word
 from mlworkflow.runtime.fields import RowsError
 from mlworkflow.watch.spans import number_of, rows_of
@@ -58,8 +58,8 @@ class Follower:
             LogDamagedError: it is damaged further on; what came before is kept.
             StateError: what was read cannot be kept.
         """
-        outcomes, last = newest_outcome(self.folder), newest(self.folder)  # in this order: see `_take_outcomes`
-        if last < self.state.progress.predictions:
+        outcomes, last = given(self.folder)
+        if self._is_another(last):
             with self.state.step():
                 self.state.forget()
                 self.state.keep("replaced", "yes")
@@ -72,6 +72,14 @@ class Follower:
                 self._take_outcomes(told)
                 progress = self.state.progress
                 self.state.progress = replace(progress, outcomes=told[-1][0].seq)
+
+    def _is_another(self, last: int) -> bool:
+        """Return whether the log is another than the one that was read; a log that is gone may come back."""
+        progress = self.state.progress
+        if not last or not progress.predictions:
+            return False
+        found = id_of(self.folder, progress.predictions)
+        return last < progress.predictions or (found is not None and found != progress.last_id)
 
     # ---- predictions -------------------------------------------------------------------------------------------------
 
@@ -88,9 +96,13 @@ class Follower:
         newest_asked = max([progress.newest, *(row.time for row in ready)])
         counts["asked earlier than a row before"] = _backwards(progress.newest, [row.time for row in ready])
         self.state.progress = replace(
-            progress, predictions=chunk[-1].seq, rows=progress.rows + len(ready), newest=newest_asked,
+            progress,
+            predictions=chunk[-1].seq,
+            last_id=chunk[-1].id,
+            rows=progress.rows + len(ready),
+            newest=newest_asked,
             counts=(progress.counts or Counter()) + counts,
-        )  # fmt: skip
+        )
         if early := self.state.come([row.id for row in chunk]):
             self._take_outcomes(raw_outcomes_of(self.folder, early))
 

@@ -72,6 +72,7 @@ class Progress:
     """How far the log was read, and what was counted on the way."""
 
     predictions: int = 0  # the number of the last prediction that was read
+    last_id: str = ""  # its id
     outcomes: int = 0
     rows: int = 0  # of the version that is watched
     newest: float = 0.0  # when the newest of them was asked
