@@ -154,7 +154,11 @@ def ended(begun: Message, report: Report) -> Message:
 
 
 def post(address: str, body: Message) -> None:
-    """Send a message as JSON; its id is the Idempotency-Key. Raises OSError, HTTPException or ValueError: it is not taken."""
+    """Send a message as JSON; its id is the Idempotency-Key.
+
+    Raises:
+        OSError, HTTPException, ValueError: it is not taken.
+    """
     headers = {"Content-Type": "application/json", "Idempotency-Key": body["id"], "User-Agent": "mlworkflow"}
     request = urllib.request.Request(address, json.dumps(body).encode(), headers, method="POST")
     with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
