@@ -189,8 +189,8 @@ class State:
 
     def come(self, ids: Sequence[str]) -> list[str]:
         """Return those of the ids that were waited for, and wait for them no longer."""
-        found = []
-        for id in ids:
+        found: list[str] = []
+        for id in ids if self.unknown else []:
             if self._connection.execute("DELETE FROM pending WHERE id = ?", (id,)).rowcount:
                 found.append(id)
         return found
