@@ -9,34 +9,14 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from mlworkflow.bundling.promise import promise
-from mlworkflow.core import io
 from mlworkflow.judging.predicted import predictions
 from mlworkflow.measures.expected import ESTIMATED, Confidence, expected, sketch, worth
-from mlworkflow.measures.intervals import intervals
 from mlworkflow.measures.losses import losses
 from mlworkflow.measures.metrics import Scored, metrics_for, score
 from mlworkflow.measures.recalibration import fitted, logit, mended
 from mlworkflow.rows.schema import Schema
 from tests.conftest import make_problem
-
-MONEY = {"unit": "EUR", "outcomes": {"yes": {"yes": 50, "no": 0}, "no": {"yes": -10, "no": 0}}}
-
-
-def drawn(rows=1000, seed=0, classes=2):
-    """Return rows whose probabilities are true."""
-    generator = np.random.default_rng(seed)
-    said = np.exp(generator.normal(size=(rows, classes)) * 1.5)
-    said /= said.sum(axis=1, keepdims=True)
-    truth = (generator.random(rows)[:, None] > said.cumsum(axis=1)).sum(axis=1)
-    return Scored(truth, said.argmax(axis=1), said)
-
-
-def promised(scored, classes=("no", "yes"), task="binary", **changes):
-    problem = make_problem(task=task, **changes)
-    schema = Schema(task, "left", list(classes), [])
-    bounds = intervals(problem.metrics.names, scored, seed=0, resamples=200)
-    table = predictions(np.arange(len(scored)), scored, list(classes))
-    return json.loads(io.as_json(promise(table, problem, schema, bounds)))
+from tests.promised import MONEY, drawn, promised
 
 
 def test_the_promise_of_two_classes_is_what_evaluate_found_and_sums_by_hand():
@@ -45,6 +25,7 @@ def test_the_promise_of_two_classes_is_what_evaluate_found_and_sums_by_hand():
     assert (told["rows"], told["primary"], told["least_gain"]) == (1000, "roc_auc", 0.01)
     assert told["metrics"]["roc_auc"]["value"] == pytest.approx(score(["roc_auc"], scored)["roc_auc"])
     assert told["counts"] == [int((scored.truth == code).sum()) for code in (0, 1)]
+    assert told["shares"] == pytest.approx({"no": told["counts"][0] / 1000, "yes": told["counts"][1] / 1000})
     brier = (scored.truth - scored.probabilities[:, 1]) ** 2
     assert (told["loss"]["mean"], told["loss"]["std"]) == pytest.approx((brier.mean(), brier.std(ddof=1)))
     hits = int(((scored.truth == 1) & (scored.labels == 1)).sum())
@@ -140,6 +121,10 @@ def test_expected_worth_is_the_sum_over_rows():
     table = np.array([[0.0, -10.0], [0.0, 50.0]])
     by_row = (scored.probabilities * table[:, scored.labels].T).sum(axis=1)
     assert worth(sketch(scored), {}, table) == pytest.approx(by_row.mean())
+
+
+def test_rows_of_equal_probability_are_in_no_order():
+    assert expected(Confidence.of(np.zeros(9, int), np.full((9, 2), 0.5)), ["roc_auc"], {}) == {"roc_auc": 0.5}
 
 
 def test_no_rows_are_expected_to_do_nothing():

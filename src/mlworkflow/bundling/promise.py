@@ -37,7 +37,7 @@ def promise(table: pd.DataFrame, problem: Problem, schema: Schema, intervals: Ma
         schema: of the raw rows.
         intervals: evaluation/intervals.json.
 
-    - rows, task, classes (as they are written), counts (test rows of each class)
+    - rows, task, classes (as they are written), counts (test rows of each class), shares {class: share of the rows}
     - primary, least_gain, greater_is_better, metrics {name: {value, low, high, error}}; error is a standard error, of
       the wider side of the interval
     - loss {name, cap, mean, std} and concept {name, ..., mean, std, unit}, in which concept drift is looked for: see
@@ -61,6 +61,7 @@ def promise(table: pd.DataFrame, problem: Problem, schema: Schema, intervals: Ma
         "task": schema.task,
         "classes": classes,
         "counts": np.bincount(scored.truth, minlength=len(classes)).tolist() if classes else [],
+        "shares": _shares(scored, classes),
         "primary": problem.metrics.primary,
         "least_gain": problem.metrics.least_gain,
         "greater_is_better": METRICS[problem.metrics.primary].greater_is_better,
@@ -75,6 +76,10 @@ def promise(table: pd.DataFrame, problem: Problem, schema: Schema, intervals: Ma
         told["concept"] = followed_of(scored, told["calibration"])
         told["estimated"] = expected.expected(expected.sketch(scored), expected.ESTIMATED, told["calibration"])
     return told if problem.value is None else {**told, "worth": _worth(scored, problem.value, classes)}
+
+
+def _shares(scored: Scored, classes: Sequence[str]) -> dict[str, float]:
+    return {name: float((scored.truth == code).mean()) for code, name in enumerate(classes)}
 
 
 def _with_error(ends: Mapping[str, float | None], level: float) -> dict[str, float | None]:

@@ -5,6 +5,10 @@
   probabilities as the promise mends them; what so many rows would have by chance is taken off
 
 Both are changes: a model that never was calibrated is no news.
+
+Measured as in performance.py: p < 0.001 for the gap in 0.0001 of the quiet windows on average, in 0.0013 on the worst
+line (3,000 windows a line); for the shape in none of 20,000 on each of five lines. With the spread that is expected
+alone, and not the observed one where that is larger, it was 0.0006 to 0.0031.
 """
 
 from __future__ import annotations
@@ -104,13 +108,20 @@ def _of_gap(scored: Scored, promise: Mapping[str, Any], settings: Monitor) -> Ch
     return Check("calibration", "gap", now, then, float(limit), beyond, p, words, rows)
 
 
+def _careful(said: NDArray[np.float64], true: NDArray[Any]) -> float | None:
+    """Return how far Spiegelhalter's z is from 0, with the larger one of its expected and its observed spread."""
+    steps, z = (true - said) * (1 - 2 * said), spiegelhalter(said, true).value
+    total = abs(float(steps.sum()))
+    return None if z is None else min(abs(z), total / float(np.sqrt((steps**2).sum())) if total else 0.0)
+
+
 def _of_shape(scored: Scored, promise: Mapping[str, Any], settings: Monitor) -> Check:
     found, usual, rows = error(curve(scored)), promise["calibration"]["ece"], len(scored)
     said, true = said_and_true(scored)
     by_chance = float(np.sqrt(2 / np.pi * (said * (1 - said)).mean() / max(rows / BINS, 1)))
-    limit, z = usual + by_chance + settings.calibration, spiegelhalter(_mended(scored, promise), true).value
+    limit, z = usual + by_chance + settings.calibration, _careful(_mended(scored, promise), true)
     hits = float(true.sum())
-    one_way = None if z is None else tail(abs(z) / np.sqrt(1 + rows / promise["rows"]), deciding([hits, rows - hits]))
+    one_way = None if z is None else tail(z / np.sqrt(1 + rows / promise["rows"]), deciding([hits, rows - hits]))
     p = None if one_way is None else min(1.0, 2 * one_way)
     words = f"the probabilities are off by {found:.3g} on average of {rows:,} rows, {usual:.3g} on the test rows"
     return Check("calibration", "shape", found, usual, float(limit), p is not None and found > limit, p, words, rows)

@@ -5,8 +5,8 @@
   their ends are put together by the method of variance estimates recovery (MOVER: Zou and Donner 2008).
 
 Who looks every day finds a difference some day. So the number of looks in all, k, is asked for, and each interval is
-moved out as far as one of the level 1 - 0.05 / k (Bonferroni). That bounds the chance that any of them misleads, where k
-was fixed before the first. Who goes on until a difference shows will be misled.
+moved out as far as one of the level 1 - 0.05 / k (Bonferroni). That bounds the chance that any of them misleads, where
+k was fixed before the first. Who goes on until a difference shows will be misled.
 """
 
 from __future__ import annotations

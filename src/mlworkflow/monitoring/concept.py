@@ -6,8 +6,8 @@ sequential change detection", 2024). Of each bet b it keeps
     M <- (M + 1) * (1 + b * (loss - mu))
 
 and the evidence is the mean of M over a few bets. The losses (`stream`) are in 0 to 1. mu is more than they usually
-are: the mean on the test rows, two standard errors of it, and a tenth of a unit (see measures/losses.py). While the mean
-of a loss, given those before, is at most mu, whatever else they are like, c rows or more pass on average until the
+are: the mean on the test rows, two standard errors of it, and a tenth of a unit (see measures/losses.py). While the
+mean of a loss, given those before, is at most mu, whatever else they are like, c rows or more pass on average until the
 evidence reaches c. That is the rate of false alarms, without any assumption on the distribution.
 
 The evidence is therefore no p-value: M grows like the number of rows where nothing happens, and Markov's inequality
@@ -15,7 +15,19 @@ bounds the time to an alarm, not the chance in a window. So the check has a thre
 window times the windows to a false alarm, for a tenth of the rate that is allowed to all checks together. It comes on
 top of what the tests of the window use up, so the whole has at most 1.1 times `false_alarms`.
 
-MEASURED
+Measured with two classes of normal scores whose probabilities are true, in windows of 500 rows, with the default of 0.5
+false alarms in 100 windows (one by this check in 2,000 windows is allowed), a new reference each time: no alarm in
+32,000 quiet windows with references of 1,000 rows, nor with ones of 4,000. Where the odds of all rows were 2.7 times as
+high for 400 windows on end, outcomes following them, a reference of 1,000 rows gave an alarm in 2 of 80 runs, one of
+4,000 in none: few rows fix the recalibration badly. How many rows it took from a change, after which the outcomes of a
+share of the rows have nothing to do with their probabilities, is the median of 40 runs (a reference of 4,000 rows; -:
+more than 20,000 rows):
+
+    roc_auc  positive  all    3 in 4  half    3 in 10
+    0.75     5%        1,150  2,850   18,400  -
+    0.75     20%       300    525     1,475   11,575
+    0.75     50%       200    350     725     3,475
+    0.95     20%       100    150     350     1,300
 """
 
 from __future__ import annotations
@@ -44,7 +56,8 @@ SHIFTS = (0.05, 0.1, 0.2, 0.4, 0.8)  # rises of the mean, in standard deviations
 BOLDEST = 0.9  # of the largest bet, with which a single loss of 0 could lose everything
 SHARE = 0.1  # of the false alarms of a window: as many come on top by this check
 HIGHEST = 35.0  # evidence is kept below e^35, so that it can fall again when the losses do
-CHUNK = 1024  # rows after which it is held below that, counted from the start: how rows are handed over does not matter
+SLACK = 25  # rows by which the place of a change is commonly taken too early; it is named by the row after them
+CHUNK = 128  # rows after which it is held below that, counted from the start: how rows are handed over does not matter
 
 
 def stream(scored: Scored, promise: Mapping[str, Any]) -> Array:
@@ -64,7 +77,7 @@ class Detector:
         bets: b of each bet.
         evidence: log M of each bet.
         rise: how far the log of the product of each bet is above its lowest place since.
-        since: where that place was, as `at` says it; None: the rows to come.
+        since: where that place was, as `at` says it of the row SLACK rows after; None: of a row to come.
         losses: the sum of the losses after that place.
         after: how many rows came after it.
         rows: how many in all.
@@ -114,35 +127,30 @@ class Detector:
 
     def _chunk(self, losses: Array, at: Sequence[Any] | Array) -> Detector:
         """Take in rows of one chunk; after a whole one evidence is held below its highest."""
-        count, bets = len(losses), np.array(self.bets)
-        steps = np.log1p(bets[:, None] * (losses - self.mu))
-        path = np.concatenate([np.zeros((len(bets), 1)), steps.cumsum(axis=1)], axis=1)
-        before = np.concatenate([np.array(self.evidence)[:, None], -path[:, :-1]], axis=1)
-        held = HIGHEST if (self.rows + count) % CHUNK == 0 else np.inf
-        evidence = np.minimum(path[:, -1] + _log_sum(before), held)
+        steps = np.log1p(np.array(self.bets)[:, None] * (losses - self.mu))
+        path = np.concatenate([np.zeros((len(steps), 1)), steps.cumsum(axis=1)], axis=1)
+        rows = self.rows + len(losses)
+        held = HIGHEST if rows % CHUNK == 0 else np.inf
+        terms = np.concatenate([np.array(self.evidence)[:, None], -path[:, :-1]], axis=1)
+        evidence = np.minimum(path[:, -1] + _log_sum(terms), held)
         above = path + np.array(self.rise)[:, None]
-        lowest = above.min(axis=1)
-        places = count - np.argmin(above[:, ::-1], axis=1)  # the last place that is lowest
-        rise = np.minimum(above[:, -1] - np.minimum(lowest, 0.0), held)
-        sums = np.concatenate([[0.0], losses.cumsum()])
-        since, total, after = zip(
-            *(
-                (_at(at, place, count), float(sums[-1] - sums[place]), count - place)
-                if low <= 0
-                else (self.since[bet], self.losses[bet] + float(sums[-1]), self.after[bet] + count)
-                for bet, (place, low) in enumerate(zip(places.tolist(), lowest.tolist(), strict=True))
-            ),
-            strict=True,
-        )
-        return replace(
-            self,
-            evidence=tuple(evidence.tolist()),
-            rise=tuple(rise.tolist()),
-            since=since,
-            losses=total,
-            after=after,
-            rows=self.rows + count,
-        )
+        rise = np.minimum(above[:, -1] - np.minimum(above.min(axis=1), 0.0), held)
+        after = replace(self, evidence=tuple(evidence.tolist()), rise=tuple(rise.tolist()), rows=rows)
+        return after._placed(above, losses, at)
+
+    def _placed(self, above: Array, losses: Array, at: Sequence[Any] | Array) -> Detector:
+        """Find out after which row each product was at its lowest, from how far it was above the lowest before."""
+        sums, count = np.concatenate([[0.0], losses.cumsum()]), len(losses)
+        lasts = (count - np.argmin(above[:, ::-1], axis=1)).tolist()  # the last of several that are lowest
+        moved = (above.min(axis=1) <= 0).tolist()
+        told = []
+        for bet, (last, new) in enumerate(zip(lasts, moved, strict=True)):
+            first = last if new else -self.after[bet]
+            total = float(sums[-1] - sums[max(first, 0)]) + (0.0 if new else self.losses[bet])
+            known = None if new else self.since[bet]
+            told.append((_at(at, first) if known is None else known, total, count - first))
+        since, total_of, after = zip(*told, strict=True)
+        return replace(self, since=since, losses=total_of, after=after)
 
     @property
     def log_evidence(self) -> float:
@@ -209,7 +217,8 @@ def checks(detector: Detector | None, rows_in_window: float, settings: Monitor) 
 
 def _what(detector: Detector) -> str:
     rows, rise = detector.after[detector.leading], detector.rise_since or 0.0
-    start = f"what the model learnt has stopped being true, likely from {detector.changed} on: on {rows:,} rows since"
+    since = "lately" if detector.changed is None else f"likely from {detector.changed} on"
+    start = f"what the model learnt has stopped being true, {since}: on {rows:,} rows since"
     if detector.name == SURPRISE:
         return f"{start}, its probabilities tell {rise:.0%} less of the outcomes than promised"
     return f"{start}, the mean loss ({detector.name}) is {rise:.0%} higher than promised"
@@ -219,11 +228,11 @@ def _power(log: float) -> str:
     return f"10^{log / np.log(10):.1f}"
 
 
-def _at(at: Sequence[Any] | Array, place: int, count: int) -> Any:
-    """Return where a row is, as plain JSON; None for a row to come."""
-    if place >= count:
+def _at(at: Sequence[Any] | Array, place: int) -> Any:
+    """Return where the row SLACK rows after a place is, as plain JSON; None for a row to come."""
+    if place + SLACK >= len(at):
         return None
-    found = at[place]
+    found = at[place + SLACK]
     return found.item() if isinstance(found, np.generic) else found
 
 

@@ -76,7 +76,7 @@ def checks(confidence: Confidence, promise: Mapping[str, Any], settings: Monitor
     if np.isnan(found) or usual is None or not noise:
         return []
     worse = -gain(name, found, usual)
-    allowed = promise["least_gain"] or SURE * noise
+    allowed = max(promise["least_gain"], noise)
     rows = confidence.rows
     words = (
         f"{name} is estimated at {found:.4g} on {rows:,} rows without their outcomes, {usual:.4g} on the test rows by "

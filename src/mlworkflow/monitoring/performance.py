@@ -1,12 +1,13 @@
 """What the model does now, where outcomes are known, against what the bundle promises of it.
 
 The two questions: is the primary metric worse than promised by more than the least gain worth having; and is the mean
-loss higher by more than a tenth. The noise of the promise (its interval) and of the window count together. The noise of
-the window is the larger one of what its own rows say (bootstrap) and of what the promise says of so few: a window that
-is bad by chance also says too little of its noise. The tail is in tails.py.
+loss higher by more than a tenth. Less than a standard error is never beyond the limit. The noise of the promise (its
+interval) and of the window count together. The noise of the window is the larger one of what its own rows say
+(bootstrap) and of what the promise says of so few, since a window that is bad by chance says too little of its noise.
+The tail is in tails.py.
 
 Measured: the share of quiet windows with p < 0.001 (of the metric, of the loss), 20,000 simulated windows each, a new
-promise of 1,000 rows for every twenty, normal scores, DeLong's error (1988) in place of the bootstrap, which is as large:
+promise of 1,000 rows for every twenty, normal scores, DeLong's error (1988) in place of the bootstrap:
 
     roc_auc  positive  100 rows        300 rows        1,000 rows
     0.75     5%        0       0       0       0       0.0005  0.0004
@@ -101,7 +102,7 @@ def _of_metric(scored: Scored, promise: Mapping[str, Any], numbers: Mapping[str,
         return []
     worse = -gain(name, found.value, usual)
     noise = float(np.hypot(error, max(_error(found), error * scale(scored, promise))))
-    allowed = promise["least_gain"] or SURE * noise
+    allowed = max(promise["least_gain"], noise)
     way = "worse" if worse > 0 else "better"
     words = (
         f"{name} is {_between(found)} on {len(scored):,} rows whose outcome is known, promised was {usual:.4g}: "
@@ -116,8 +117,8 @@ def _of_metric(scored: Scored, promise: Mapping[str, Any], numbers: Mapping[str,
 def _of_loss(scored: Scored, promise: Mapping[str, Any]) -> list[Check]:
     """Return Welch's test of the mean loss, with the larger one of both spreads for the window."""
     lost, loss = losses(scored, promise["loss"]), promise["loss"]
-    mean, usual, limit = float(lost.mean()), loss["mean"], loss["mean"] * (1 + RISE)
-    noise = welch(lost, loss["std"], promise["rows"])
+    mean, usual, noise = float(lost.mean()), loss["mean"], welch(lost, loss["std"], promise["rows"])
+    limit = usual + max(RISE * usual, noise)
     p = tail((mean - usual) / noise, rows_that_decide(scored, promise["classes"])) if noise else None
     way = "higher" if mean > usual else "lower"
     change = f", {way} by {abs(mean / usual - 1):.0%}" if usual else ""
