@@ -79,7 +79,9 @@ def parser() -> argparse.ArgumentParser:
     _add_releases(command)
     _add_serve(command("serve", "serve a model by HTTP: a page, JSON, the Open Inference Protocol"))
     _add_monitor(command("monitor", "say whether the model in use is still well: data, drift, performance, service"))
-    _add_export(command("export", "write a model for Docker, Kubernetes, MLflow or onnxruntime"))
+    _add_export(
+        command("export", "write a model for Docker, Kubernetes, MLflow or onnxruntime, or alerts for Prometheus")
+    )
     key = command("key", "make an API key for `mlworkflow serve --keys FILE`; shown once, kept as a hash")
     key.add_argument("name", metavar="NAME", help="whose key it is")
     key.add_argument("--file", type=Path, default=Path("keys.txt"), metavar="FILE", help="keys.txt by default")
@@ -175,9 +177,9 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
 
 def _add_export(export: argparse.ArgumentParser) -> None:
     """Add the options of `mlworkflow export`."""
-    export.add_argument("kind", choices=("docker", "kubernetes", "mlflow", "onnx"), metavar="FORM",
-                        help="docker, kubernetes, mlflow or onnx")  # fmt: skip
-    export.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="made, or made anew")
+    export.add_argument("kind", choices=("docker", "kubernetes", "mlflow", "onnx", "alerts"), metavar="FORM",
+                        help="docker, kubernetes, mlflow, onnx; or alerts: rules for Prometheus")  # fmt: skip
+    export.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="made, or made anew; of alerts a file")
     which = export.add_mutually_exclusive_group()
     which.add_argument("--stage", default="prod", metavar="STAGE", help="what this stage is at; prod by default")
     which.add_argument("--bundle", type=Path, metavar="DIR", help="this bundle, e.g. models/bundle")

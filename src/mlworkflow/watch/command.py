@@ -135,6 +135,7 @@ def version_in_use(wanted: Wanted) -> tuple[str, Path]:
     except ReleaseError:
         if problems(read(Path())) or not paths.BUNDLE.is_dir():
             raise
+        _say(f"There is no release, so {paths.BUNDLE} is watched.")
         return version_of(paths.BUNDLE), paths.BUNDLE
     return release.version, fetch(release, say=_say)
 
