@@ -82,7 +82,9 @@ def parser() -> argparse.ArgumentParser:
     retrain = command("retrain", "try what may take the place of the model in use, on a branch, and review it")
     retrain.add_argument("--because", metavar="ALARM", help="an alarm that lasts, e.g. performance/roc_auc; or words")
     retrain.add_argument("--json", action="store_true", help="print JSON")
-    _add_export(command("export", "write a model for Docker, Kubernetes, MLflow or onnxruntime"))
+    _add_export(
+        command("export", "write a model for Docker, Kubernetes, MLflow or onnxruntime, or alerts for Prometheus")
+    )
     key = command("key", "make an API key for `mlworkflow serve --keys FILE`; shown once, kept as a hash")
     key.add_argument("name", metavar="NAME", help="whose key it is")
     key.add_argument("--file", type=Path, default=Path("keys.txt"), metavar="FILE", help="keys.txt by default")
@@ -178,9 +180,9 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
 
 def _add_export(export: argparse.ArgumentParser) -> None:
     """Add the options of `mlworkflow export`."""
-    export.add_argument("kind", choices=("docker", "kubernetes", "mlflow", "onnx"), metavar="FORM",
-                        help="docker, kubernetes, mlflow or onnx")  # fmt: skip
-    export.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="made, or made anew")
+    export.add_argument("kind", choices=("docker", "kubernetes", "mlflow", "onnx", "alerts"), metavar="FORM",
+                        help="docker, kubernetes, mlflow, onnx; or alerts: rules for Prometheus")  # fmt: skip
+    export.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="made, or made anew; of alerts a file")
     which = export.add_mutually_exclusive_group()
     which.add_argument("--stage", default="prod", metavar="STAGE", help="what this stage is at; prod by default")
     which.add_argument("--bundle", type=Path, metavar="DIR", help="this bundle, e.g. models/bundle")

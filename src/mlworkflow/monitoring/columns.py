@@ -7,6 +7,7 @@ column drifts as well.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,12 +45,13 @@ def checks(profile: Mapping[str, Any], sketch: Sketch, settings: Monitor) -> lis
 def _of_column(
     name: str, spread: Spread, held: Numbers | Words, sketch: Sketch, settings: Monitor, weight: float
 ) -> Iterator[Check]:
-    yield (gone := _missing(name, spread, held, settings, weight))
+    gone = _missing(name, spread, held, settings, weight)
+    cannot = _impossible(name, sketch.impossible.get(name, 0), gone, settings)
+    yield replace(gone, beyond=gone.beyond and not cannot.beyond)
+    yield cannot
     if not held.known:
         return
     yield (strange := _strange(name, spread, held, settings, weight))
-    if bad := sketch.impossible.get(name, 0):
-        yield _impossible(name, bad, sketch.rows, settings, weight)
     if not gone.beyond and not strange.beyond:
         yield _moved("drift", name, spread, held, settings, weight)
 
@@ -108,22 +110,13 @@ def _outside(held: Numbers, spread: Spread) -> int:
     return int(held.counts[0] + held.counts[-1])
 
 
-def _impossible(name: str, bad: int, rows: int, settings: Monitor, weight: float) -> Check:
-    """Numbers that cannot be: they count as missing for the model, and were taken out of the training rows."""
-    share = bad / rows
+def _impossible(name: str, bad: int, gone: Check, settings: Monitor) -> Check:
+    """Numbers that cannot be. They are missing values, so they are beyond what is usual where these are."""
+    share = bad / gone.rows
+    beyond = gone.beyond and share > settings.missing
     words = f"{name} holds numbers that cannot be in {percent(share)} of the rows; the model takes them for missing"
-    return Check(
-        "quality",
-        f"{name}: impossible",
-        share,
-        None,
-        settings.missing,
-        share > settings.missing,
-        None,
-        words,
-        rows,
-        weight,
-    )
+    subject = f"{name}: impossible"
+    return replace(gone, subject=subject, value=share, usual=None, limit=settings.missing, beyond=beyond, words=words)
 
 
 def _tail(count: int, rows: int, before: int, rows_before: int, *, up: bool) -> float:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EDGES = np.logspace(-3, 6, 181)  # milliseconds: 20 bins a decade, so that a quantile is known to an eighth
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 KNOWN = 5  # windows with rows, before silence is told from a service that has just begun
+WEEK = 6 * 86_400.0  # seconds, from the first to the last row before
 FALL = 0.2  # of the fewest rows that a window ever had
 REJECTED = 0.05  # how far the share of rejected or failed requests may rise
 
@@ -89,20 +90,34 @@ def checks(health: Health, before: Sequence[Health], promise: Mapping[str, Any],
 
 
 def _silence(health: Health, before: Sequence[Health]) -> Check | None:
-    """No rows for longer than ever, or far fewer than ever; silence that came before is a habit."""
+    """No rows for longer than ever, or far fewer than ever; silence that came before is a habit.
+
+    Nothing is said before a week has passed, since nights and weekends are habits too. The chance is that of a Poisson
+    process as slow as in the emptiest window with rows.
+    """
+    from scipy.stats import poisson
+
     known = [one.rows for one in before]
-    if sum(rows > 0 for rows in known) < KNOWN:
+    if sum(rows > 0 for rows in known) < KNOWN or _passed(before) < WEEK:
         return None
     fewest = min(rows for rows in known if rows)
     run, longest = _silent(known)
     now = run + 1 if not health.rows else 0
     beyond = now > longest or (0 < health.rows < FALL * fewest)
+    p = float(poisson.cdf(health.rows, fewest * max(now, 1)))
     words = (
         f"no rows came in {now} windows, and never before in more than {longest}: is the service down?"
         if not health.rows
         else f"{health.rows:,} rows came; of the windows before, the emptiest had {fewest:,}"
-    )
-    return Check("health", "rows", float(health.rows), float(fewest), FALL * fewest, beyond, None, words, health.rows)
+    ).replace("in 1 windows", "in 1 window")
+    return Check("health", "rows", float(health.rows), float(fewest), FALL * fewest, beyond, p, words, health.rows)
+
+
+def _passed(windows: Sequence[Health]) -> float:
+    """Return the seconds between the first and the last row of windows."""
+    starts = [one.first for one in windows if one.first is not None]
+    ends = [one.last for one in windows if one.last is not None]
+    return max(ends) - min(starts) if starts and ends else 0.0
 
 
 def _silent(known: Sequence[int]) -> tuple[int, int]:

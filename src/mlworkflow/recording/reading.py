@@ -202,10 +202,26 @@ def raw_outcomes_of(folder: Path, ids: Sequence[str]) -> list[tuple[Outcome, lis
         return _with_predictions(connection, rows.fetchall(), connection.execute(theirs, ids))
 
 
-def newest_outcome(folder: Path) -> int:
-    """Return the number of the newest outcome, 0 where there is none."""
+def given(folder: Path) -> tuple[int, int]:
+    """Return the last numbers that an outcome and a prediction were given, removed ones too; 0 where none was.
+
+    The outcomes are asked first: the prediction of each of them is there then, where it was written before.
+    """
     with _reading(folder) as connection:
-        return _newest(connection, "outcomes")
+        outcomes, predictions = (_given(connection, table) for table in ("outcomes", "predictions"))
+    return outcomes, predictions
+
+
+def _given(connection: sqlite3.Connection, table: str) -> int:
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def id_of(folder: Path, seq: int) -> str | None:
+    """Return the id of the prediction with a number, None where it is not there."""
+    with _reading(folder) as connection:
+        row = connection.execute("SELECT id FROM predictions WHERE seq = ?", (seq,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _with_predictions(

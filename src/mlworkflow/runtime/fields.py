@@ -117,6 +117,14 @@ class Fields:
         made = dict(zip(self._numbers, numbers, strict=True))
         return made | {one.name: self._typed(one, values[one.name]) for one in self._others}
 
+    def column(self, name: str, values: Sequence[Any]) -> np.ndarray:
+        """Return the (n,) values of a field that is no number, typed."""
+        return next(self._typed(one, values) for one in self._others if one.name == name)
+
+    def fits(self, row: Any) -> bool:
+        """Return whether a row has no mistake."""
+        return next(iter(self._mistakes(0, row)), None) is None
+
     def _typed(self, one: Field, values: Sequence[Any]) -> np.ndarray:
         if one.kind == "time":
             form = self._columns[one.name].dates

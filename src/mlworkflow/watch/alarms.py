@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ from mlworkflow.watch.state import FOLDER, StateError
 
 FILE = "alarms.sqlite"
 TABLES = """
-CREATE TABLE IF NOT EXISTS lasting (problem TEXT, name TEXT, body TEXT, PRIMARY KEY (problem, name));
+CREATE TABLE IF NOT EXISTS lasting (view TEXT, name TEXT, body TEXT, PRIMARY KEY (view, name));
 CREATE TABLE IF NOT EXISTS messages (
-  number INTEGER PRIMARY KEY, id TEXT UNIQUE, body TEXT, said INTEGER DEFAULT 0, sent INTEGER DEFAULT 0
+  number INTEGER PRIMARY KEY, id TEXT UNIQUE, news TEXT, body TEXT, said INTEGER DEFAULT 0, sent INTEGER DEFAULT 0
 );
 """
+NEWS = ("event", "problem", "version", "alarm", "since")  # what makes a message another one
 PATIENCE = 10.0  # seconds for a receiver to take a message
 PAUSES = (1.0, 600.0)  # seconds after the first failure, and at most; each time twice as long
 
@@ -44,18 +46,24 @@ class Alarms:
         self._next, self._pause = 0.0, PAUSES[0]
         self.unheard: str | None = None  # why the receiver does not take messages
 
-    def settle(self, report: Report, page: str) -> None:
-        """Note which alarms began and which ended, with the messages about them."""
+    def settle(self, report: Report, page: str, view: str = "") -> None:
+        """Note which alarms began and which ended, with the messages about them.
+
+        Args:
+            report: what is there now.
+            page: where to read more.
+            view: by which windows, of which stage; those of another have alarms of their own.
+        """
+        view = f"{report.problem} {view}"
         now = {f"{report.version} {alarm.key}": message("begins", report, alarm, page) for alarm in report.open}
         with self._step():
-            rows = self._connection.execute("SELECT name, body FROM lasting WHERE problem = ?", (report.problem,))
+            rows = self._connection.execute("SELECT name, body FROM lasting WHERE view = ?", (view,))
             before = {name: json.loads(body) for name, body in rows.fetchall()}
             for name in [name for name in now if name not in before]:
-                values = (report.problem, name, json.dumps(now[name]))
-                self._connection.execute("INSERT INTO lasting VALUES (?, ?, ?)", values)
+                self._connection.execute("INSERT INTO lasting VALUES (?, ?, ?)", (view, name, json.dumps(now[name])))
                 self._put(now[name])
             for name in [name for name in before if name not in now]:
-                self._connection.execute("DELETE FROM lasting WHERE problem = ? AND name = ?", (report.problem, name))
+                self._connection.execute("DELETE FROM lasting WHERE view = ? AND name = ?", (view, name))
                 self._put(ended(before[name], report))
 
     def unsaid(self) -> Iterator[Message]:
@@ -71,7 +79,7 @@ class Alarms:
             for body in self._left("sent"):
                 post(address, body)
                 sent += 1
-        except OSError as error:
+        except (OSError, HTTPException, ValueError) as error:
             self.unheard, self._next = first_line(error), now() + self._pause
             self._pause = min(2 * self._pause, PAUSES[1])
         else:
@@ -85,9 +93,12 @@ class Alarms:
             self._connection.execute(f"UPDATE messages SET {how} = 1 WHERE number = ?", (number,))
 
     def _put(self, body: Message) -> None:
-        self._connection.execute(
-            "INSERT OR IGNORE INTO messages (id, body) VALUES (?, ?)", (body["id"], json.dumps(body))
-        )
+        """Put a message into the outbox; its id is that of the same news told for the first, second, ... time."""
+        news = json.dumps([body[name] for name in NEWS])
+        told = self._connection.execute("SELECT count(*) FROM messages WHERE news = ?", (news,)).fetchone()[0]
+        id = hashlib.sha256(f"{news} {told}".encode()).hexdigest()[:32]
+        values = (id, news, json.dumps({"id": id, **body}))
+        self._connection.execute("INSERT INTO messages (id, news, body) VALUES (?, ?, ?)", values)
 
     @contextmanager
     def _step(self) -> Iterator[None]:
@@ -127,7 +138,7 @@ def message(event: str, report: Report, alarm: Alarm, page: str) -> Message:
     """Return what is told of an alarm that begins."""
     check = alarm.check
     evidence = {name: getattr(check, name) for name in ("value", "usual", "limit", "p", "rows")}
-    told = {
+    return {
         "event": event,
         "problem": report.problem,
         "version": report.version,
@@ -140,7 +151,6 @@ def message(event: str, report: Report, alarm: Alarm, page: str) -> Message:
         "command": shlex.join(["mlworkflow", "retrain", "--because", alarm.key]),
         "page": page,
     }
-    return {"id": _id(told), **told}
 
 
 def _begun(report: Report, alarm: Alarm) -> float | None:
@@ -150,23 +160,23 @@ def _begun(report: Report, alarm: Alarm) -> float | None:
 
 
 def ended(begun: Message, report: Report) -> Message:
-    """Return what is told of an alarm that is over."""
-    replaced = begun["version"] != report.version
-    key = next((one for one in report.alarms if one.key == begun["alarm"] and one.ended), None)
-    how = f"{report.version} has taken the place of {begun['version']}" if replaced else "it is as it should be again"
-    over = {"event": "ends", "until": key.ended if key and not replaced else None, "words": how}
-    told = {**begun, **over}
-    return {**told, "id": _id(told)}
-
-
-def _id(told: Message) -> str:
-    """Return a message's id: the same whenever it is made."""
-    names = ("event", "problem", "version", "alarm", "since")
-    return hashlib.sha256("\0".join(str(told[name]) for name in names).encode()).hexdigest()[:32]
+    """Return what is told of an alarm that is over, given what was told when it began."""
+    over = next((one for one in report.alarms if one.key == begun["alarm"] and one.ended), None)
+    if begun["version"] != report.version:
+        over, how = None, f"{report.version} has taken the place of {begun['version']}"
+    elif over is not None:
+        how = "it is as it should be again"
+    else:
+        how = "what came since, or is no longer known, makes it none"
+    return {**begun, "event": "ends", "until": None if over is None else over.ended, "words": how}
 
 
 def post(address: str, body: Message) -> None:
-    """Send a message as JSON; its id is the Idempotency-Key. Raises OSError where it is not taken."""
+    """Send a message as JSON; its id is the Idempotency-Key.
+
+    Raises:
+        OSError, HTTPException, ValueError: it is not taken.
+    """
     headers = {"Content-Type": "application/json", "Idempotency-Key": body["id"], "User-Agent": "mlworkflow"}
     request = urllib.request.Request(address, json.dumps(body).encode(), headers, method="POST")
     with urllib.request.urlopen(request, timeout=PATIENCE) as answer:

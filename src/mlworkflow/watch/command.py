@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlworkflow.watch.follow import Follower
 
 QUIET, ALARM, ERROR = 0, 1, 2
+LOOKING, WATCHING = ".looking", ".watching"  # files that are locked
 KEPT = 10  # files of versions and windows, those used last
 
 
@@ -50,7 +51,7 @@ class Wanted:
 
 
 def monitor(wanted: Wanted) -> int:
-    """Look once, or on and on; return the exit code: 0 quiet, 1 an alarm lasts, 2 the log is damaged.
+    """Look once, or on and on; return the exit code: 0 quiet, 1 an alarm lasts, 2 nothing of the log could be read.
 
     Raises:
         ProjectError: what is asked for cannot be done.
@@ -58,10 +59,8 @@ def monitor(wanted: Wanted) -> int:
     from mlworkflow.core.processes import stoppable
 
     _demand(wanted)
-    with _alone(), stoppable():
-        if not wanted.watch:
-            return _look(wanted)
-        return _watch(wanted)
+    with stoppable():
+        return _watch(wanted) if wanted.watch else _look(wanted)
 
 
 def _demand(wanted: Wanted) -> None:
@@ -77,9 +76,14 @@ def _demand(wanted: Wanted) -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Let one monitor at a time write what is known. Raises MonitorError where another runs."""
-    path = FOLDER / ".lock"
+def _alone(name: str, *, wait: bool) -> Iterator[None]:
+    """Let one process at a time pass, by the lock of an empty file; the lock of a killed one is gone.
+
+    Raises:
+        MonitorError: another has it, and its end is not waited for.
+        StateError: the file cannot be written.
+    """
+    path = FOLDER / name
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = path.open("w")
@@ -87,10 +91,11 @@ def _alone() -> Iterator[None]:
         raise StateError(path, first_line(error)) from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:
             raise MonitorError(
-                "one monitor runs in a repository at a time, and another runs here. Wait for its end, or stop it."
+                "one `mlworkflow monitor --watch` runs in a repository at a time, and another runs here. "
+                "Stop it; or look once, without --watch."
             ) from error
         yield
 
@@ -130,6 +135,7 @@ def version_in_use(wanted: Wanted) -> tuple[str, Path]:
     except ReleaseError:
         if problems(read(Path())) or not paths.BUNDLE.is_dir():
             raise
+        _say(f"There is no release, so {paths.BUNDLE} is watched.")
         return version_of(paths.BUNDLE), paths.BUNDLE
     return release.version, fetch(release, say=_say)
 
@@ -179,16 +185,31 @@ def _look(wanted: Wanted) -> int:
     from mlworkflow.monitoring import words
     from mlworkflow.watch.alarms import alarms
 
-    report, damage = looked(wanted, _progress())
-    with alarms(FOLDER) as told:
-        told.settle(report, str(_page(wanted)))
-        list(told.unsaid())  # the report says them
-        if wanted.webhook:
-            told.send(wanted.webhook)
-            _tell_unheard(told, wanted.webhook)
-    _write(report, wanted)
+    with _alone(LOOKING, wait=True):
+        report, damage = looked(wanted, _progress())
+        _write(report, wanted)
+        if _is_usual(wanted):
+            with alarms(FOLDER) as told:
+                told.settle(report, str(_page(wanted)), _view(wanted))
+                list(told.unsaid())  # the report says them
+                if wanted.webhook:
+                    told.send(wanted.webhook)
+                    _tell_unheard(told, wanted.webhook)
     print(json.dumps(report.to_dict()) if wanted.json else words.words(report))
-    return ALARM if report.open else ERROR if damage else QUIET
+    return ALARM if report.open else ERROR if damage and not report.windows else QUIET
+
+
+def _is_usual(wanted: Wanted) -> bool:
+    """Return whether alarms of this look are told to others: not those of somebody who tries other windows."""
+    plain = Wanted()
+    tries = [name for name in ("bundle", "log", "window", "clock") if getattr(wanted, name) != getattr(plain, name)]
+    return wanted.watch or wanted.webhook is not None or not tries
+
+
+def _view(wanted: Wanted) -> str:
+    """Return what names alarms beside their problem: the alarms of other windows are others."""
+    settings = settings_of(wanted)
+    return " ".join(map(str, (wanted.bundle or wanted.stage, wanted.log, settings.window, settings.clock)))
 
 
 def looked(wanted: Wanted, tell: Callable[[int, int], None]) -> tuple[Report, bool]:
@@ -208,41 +229,51 @@ def looked(wanted: Wanted, tell: Callable[[int, int], None]) -> tuple[Report, bo
 
 def _watch(wanted: Wanted) -> int:
     """Look again and again until told to end; tell what begins and what ends."""
-    from mlworkflow.watch.alarms import alarms, line
+    from mlworkflow.watch.alarms import alarms
 
-    code, shown = QUIET, ""
-    with alarms(FOLDER) as told:
+    shown: dict[str, str] = {}
+    with _alone(WATCHING, wait=False), alarms(FOLDER) as told, suppress(KeyboardInterrupt):
         while True:
-            try:
-                report, _ = looked(wanted, lambda done, all: None)
-                _write(report, wanted)
-                told.settle(report, str(_page(wanted)))
-                for body in told.unsaid():
-                    print(line(body), flush=True)
-                shown = _summarised(report, shown)
-            except ProjectError as error:
-                shown = _once(f"mlworkflow: {error}", shown)
+            with _alone(LOOKING, wait=True):
+                _look_again(wanted, told, shown)
             if wanted.webhook:
                 told.send(wanted.webhook)
-                shown = _once(_unheard(told, wanted.webhook), shown)
-            try:
-                time.sleep(wanted.every)
-            except KeyboardInterrupt:
-                return code
+                _say_new("webhook", _unheard(told, wanted.webhook), shown)
+            time.sleep(wanted.every)
+    return QUIET
 
 
-def _summarised(report: Report, shown: str) -> str:
-    """Print one line where it says something new."""
+def _look_again(wanted: Wanted, told: Alarms, shown: dict[str, str]) -> None:
+    """Look, and print what is new; what is wrong now may be right at the next look."""
+    from mlworkflow.watch.alarms import line
+
+    try:
+        report, _ = looked(wanted, lambda done, all: None)
+        _write(report, wanted)
+        told.settle(report, str(_page(wanted)), _view(wanted))
+    except ProjectError as error:
+        _say_new("error", f"mlworkflow: {error}", shown)
+        return
+    _say_new("error", "", shown)
+    for body in told.unsaid():
+        print(line(body), flush=True)
+    _say_new("verdict", _summary(report), shown)
+
+
+def _summary(report: Report) -> str:
+    """Return the state in one line, which changes where something does."""
     last = next((window for window in reversed(report.windows) if window.complete), None)
     where = f"up to {last.label}" if last else "no window is complete yet"
-    verdict = f"{len(report.open)} alarms last" if report.open else "quiet"
-    return _once(f"{report.problem} {report.version}: {verdict}, {where}", shown)
+    count = len(report.open)
+    verdict = "quiet" if not count else "1 alarm lasts" if count == 1 else f"{count} alarms last"
+    return f"{report.problem} {report.version}: {verdict}, {where}"
 
 
-def _once(words: str, shown: str) -> str:
-    if words and words != shown:
+def _say_new(about: str, words: str, shown: dict[str, str]) -> None:
+    """Print words, unless they were the last about this."""
+    if words and words != shown.get(about):
         print(words, flush=True)
-    return words or shown
+    shown[about] = words
 
 
 def _unheard(told: Alarms, address: str) -> str:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlworkflow.recording.reading import Outcome, Raw, newest, newest_outcome, raw, raw_outcomes, raw_outcomes_of
+from mlworkflow.recording.reading import Outcome, Raw, given, id_of, raw, raw_outcomes, raw_outcomes_of
 from mlworkflow.rows.reading import as_word
-from mlworkflow.runtime.fields import RowsError
-from mlworkflow.watch.spans import number_of, rows_of
+from mlworkflow.watch.decoding import columns_of, number, said_of
+from mlworkflow.watch.spans import number_of, numbers_of, rows_of
 from mlworkflow.watch.state import Labelled, State
 
 if TYPE_CHECKING:
     from mlworkflow.core.params import Monitor
     from mlworkflow.monitoring.watched import Reference, Watched
+    from mlworkflow.rows.arrays import Columns
     from mlworkflow.runtime.model import Model
 
 CHUNK = 20_000  # predictions a transaction
@@ -58,8 +58,8 @@ class Follower:
             LogDamagedError: it is damaged further on; what came before is kept.
             StateError: what was read cannot be kept.
         """
-        outcomes, last = newest_outcome(self.folder), newest(self.folder)  # in this order: see `_take_outcomes`
-        if last < self.state.progress.predictions:
+        outcomes, last = given(self.folder)
+        if self._is_another(last):
             with self.state.step():
                 self.state.forget()
                 self.state.keep("replaced", "yes")
@@ -73,6 +73,14 @@ class Follower:
                 progress = self.state.progress
                 self.state.progress = replace(progress, outcomes=told[-1][0].seq)
 
+    def _is_another(self, last: int) -> bool:
+        """Return whether the log is another than the one that was read; a log that is gone may come back."""
+        progress = self.state.progress
+        if not last or not progress.predictions:
+            return False
+        found = id_of(self.folder, progress.predictions)
+        return last < progress.predictions or (found is not None and found != progress.last_id)
+
     # ---- predictions -------------------------------------------------------------------------------------------------
 
     def _take(self, chunk: Sequence[Raw]) -> None:
@@ -80,67 +88,52 @@ class Follower:
         progress, counts = self.state.progress, Counter[str]()
         own = [row for row in chunk if row.role == "champion" and row.version == self.version]
         counts["rows of other versions"] = sum(row.role == "champion" for row in chunk) - len(own)
-        inputs, ready = self._decoded(own, counts)
-        numbers = self._numbers(ready, inputs, progress.rows, counts)
-        placed = numbers >= 0
-        for number in np.unique(numbers[placed]).tolist():
-            self._sketch(number, np.flatnonzero(numbers == number), ready, inputs)
-        newest_asked = max([progress.newest, *(row.time for row in ready)])
-        counts["asked earlier than a row before"] = _backwards(progress.newest, [row.time for row in ready])
+        columns, fit = columns_of([row.inputs for row in own], self.model.fields)
+        counts["rows of another schema"] = len(own) - len(fit)
+        ready = [own[place] for place in fit]
+        numbers, placed = self._numbers(ready, columns, progress.rows, counts)
+        for window in np.unique(numbers[placed]).tolist():
+            self._sketch(window, np.flatnonzero(placed & (numbers == window)), ready, columns)
+        times = np.array([row.time for row in ready])
+        counts["rows asked before an earlier one"] = _backwards(progress.newest, times)
         self.state.progress = replace(
-            progress, predictions=chunk[-1].seq, rows=progress.rows + len(ready), newest=newest_asked,
+            progress,
+            predictions=chunk[-1].seq,
+            last_id=chunk[-1].id,
+            rows=progress.rows + len(ready),
+            newest=max([progress.newest, *times[times <= self.now + FUTURE]]),
             counts=(progress.counts or Counter()) + counts,
-        )  # fmt: skip
+        )
         if early := self.state.come([row.id for row in chunk]):
             self._take_outcomes(raw_outcomes_of(self.folder, early))
 
-    def _decoded(self, own: Sequence[Raw], counts: Counter[str]) -> tuple[list[dict[str, Any]], list[Raw]]:
-        """Return (inputs, rows of the log) of those that fit the schema; the others are counted."""
-        inputs = _objects([row.inputs for row in own])
-        try:
-            self.model.fields.read(inputs)
-        except RowsError as error:
-            bad = {mistake.row for mistake in error.mistakes}
-            counts["rows of another schema"] += len(bad)
-            kept = [place for place in range(len(own)) if place not in bad]
-            return [inputs[place] for place in kept], [own[place] for place in kept]
-        return inputs, list(own)
-
     def _numbers(
-        self, rows: Sequence[Raw], inputs: Sequence[Mapping[str, Any]], before: int, counts: Counter[str]
-    ) -> np.ndarray:
-        """Return the (n,) numbers of the rows' windows; -1 where the time is not known or has not come yet."""
+        self, rows: Sequence[Raw], columns: Columns, before: int, counts: Counter[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (n,) numbers of the rows' windows, and (n,) whether a row has one: its time may not be known."""
         if (size := rows_of(self.settings.window)) is not None:
-            return (before + np.arange(len(rows))) // size
-        moments = [self._moment(row, fields) for row, fields in zip(rows, inputs, strict=True)]
-        found = np.array(
-            [-1 if one is None else number_of(self.settings.window, one) for one in moments], dtype="int64"
-        )
-        late = np.array([one is not None and one > self.now + FUTURE for one in moments], dtype=bool)
-        late &= self.settings.clock == "log"
+            return (before + np.arange(len(rows))) // size, np.ones(len(rows), bool)
+        moments = self._moments(rows, columns)
+        known = np.isfinite(moments)
+        late = known & (moments > self.now + FUTURE) & (self.settings.clock == "log")
         counts["rows from the future"] += int(late.sum())
-        counts["rows without a time"] += int((found < 0).sum())
-        return np.where(late, -1, found)
+        counts["rows without a time"] += int((~known).sum())
+        return numbers_of(self.settings.window, np.where(known, moments, 0.0)), known & ~late
 
-    def _moment(self, row: Raw, inputs: Mapping[str, Any]) -> float | None:
-        """Return when a row was, in seconds since 1970, by the clock that is asked for."""
+    def _moments(self, rows: Sequence[Raw], columns: Columns) -> np.ndarray:
+        """Return (n,) when rows were, in seconds since 1970, by the clock that is asked for; NaN: not known."""
         if self.settings.clock == "log":
-            return float(row.time)
-        name = self.model.schema.time
-        told = inputs.get(name) if name else None
-        if told is None:
-            return None
-        moment = np.datetime64(str(told)[:26], "us")
-        return None if np.isnat(moment) else float(moment.astype("int64") / 1e6)
+            return np.array([row.time for row in rows], dtype="float64")
+        told = columns[self.model.schema.time or ""]
+        return np.where(np.isnat(told), np.nan, told.astype("datetime64[us]").astype("int64") / 1e6)
 
-    def _sketch(
-        self, number: int, places: np.ndarray, rows: Sequence[Raw], inputs: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def _sketch(self, number: int, places: np.ndarray, rows: Sequence[Raw], columns: Columns) -> None:
         """Add rows to the sketches of their window."""
-        some, fields = [rows[place] for place in places], [inputs[place] for place in places]
+        some = [rows[place] for place in places]
+        if len(some) < len(rows):
+            columns = {name: values[places] for name, values in columns.items()}
         watched = self._window(number)
-        columns = self.model.fields.typed({one: [line.get(one) for line in fields] for one in self.model.fields.names})
-        said = self._said(_objects([row.output for row in some]))
+        said = said_of([row.output for row in some], self.model.classes)
         times, latencies = np.array([row.time for row in some]), np.array([row.latency_ms for row in some])
         watched.add(columns, *said, [row.id for row in some], self.model.impossible(columns))
         watched.health.add(latencies, times)
@@ -151,10 +144,6 @@ class Follower:
 
         known = self.state.window(number)
         return Watched.empty(self.reference) if known is None else Watched.from_dict(known, self.reference)
-
-    def _said(self, outputs: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the (n,) labels (codes or values) and the (n, K) probabilities of answers."""
-        return said_of(outputs, self.model.classes)
 
     # ---- outcomes ----------------------------------------------------------------------------------------------------
 
@@ -184,7 +173,7 @@ class Follower:
                 continue
             if known is not None:
                 counts["outcomes told again" if known[1] == truth else "outcomes that contradict an earlier one"] += 1
-            labels, probabilities = self._said([json.loads(row.output)])
+            labels, probabilities = said_of([row.output], self.model.classes)
             number = self._number_of(row)
             if number is not None:
                 said = None if probabilities is None else probabilities[0]
@@ -198,49 +187,22 @@ class Follower:
         if rows_of(self.settings.window) is not None:
             begun = [number for number, first in self.state.windows().items() if first <= row.seq]
             return begun[-1] if begun else None
-        moment = self._moment(row, json.loads(row.inputs))
-        return None if moment is None else number_of(self.settings.window, moment)
+        columns, fit = columns_of([row.inputs], self.model.fields)
+        moments = self._moments([row], columns) if len(fit) else np.array([np.nan])
+        return number_of(self.settings.window, moments[0]) if np.isfinite(moments[0]) else None
 
 
-def _objects(texts: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the objects of JSON texts, all at once."""
-    import msgspec
-
-    found: list[dict[str, Any]] = msgspec.json.decode(f"[{','.join(texts)}]")
-    return found
-
-
-def _backwards(before: float, times: Sequence[float]) -> int:
-    """Return how many of the times are earlier than the latest before them, by more than a minute."""
-    if not times:
-        return 0
-    latest = np.maximum.accumulate([before, *times])[:-1]
-    return int((np.array(times) < latest - 60.0).sum())
-
-
-def said_of(outputs: Sequence[Mapping[str, Any]], classes: Sequence[Any]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the (n,) labels (codes, or values) and the (n, K) probabilities of answers; NaN where there are none."""
-    if not classes:
-        return np.array([_number(one.get("prediction")) for one in outputs], dtype="float64"), None
-    names = [str(name) for name in classes]
-    codes = {name: code for code, name in enumerate(names)}
-    labels = np.array([codes.get(str(one.get("prediction")), -1) for one in outputs], dtype="int64")
-    lines = [[(one.get("probabilities") or {}).get(name) for name in names] for one in outputs]
-    return labels, np.array(lines, dtype="float64").reshape(len(outputs), len(names))
+def _backwards(before: float, times: np.ndarray) -> int:
+    """Return how many of (n,) times are earlier than the latest before them, by more than a minute."""
+    latest = np.maximum.accumulate(np.array([before, *times]))[:-1]
+    return int((times < latest - 60.0).sum())
 
 
 def truth_of(outcome: Any, classes: Sequence[Any]) -> float | None:
     """Return an outcome as a code or a value, None where it is neither a class nor a finite number."""
     if not classes:
-        value = _number(outcome)
+        value = number(outcome)
         return value if np.isfinite(value) else None
     codes = {str(name): code for code, name in enumerate(classes)}
     word = outcome.strip() if isinstance(outcome, str) else as_word(outcome)
     return codes.get(word)
-
-
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")

@@ -46,7 +46,7 @@ def report(follower: Follower, last: int = LAST) -> Report:
         follower: whose state is looked at; nothing of the log is read but its counts.
         last: how many windows are reported, the newest.
     """
-    seen = list(_seen(follower, last))
+    seen = list(_seen(follower, max(last, LAST)))  # what lasts must not depend on how much is shown
     labels = [one.span.label for one in seen]
     stream = outcomes.followed([one.scored for one in seen], labels, follower.reference, follower.settings)
     windows: list[Window] = []
@@ -58,7 +58,7 @@ def report(follower: Follower, last: int = LAST) -> Report:
     return Report(
         problem=follower.model.name,
         version=follower.version,
-        windows=windows,
+        windows=windows[-last:],
         alarms=alarms(windows),
         notes=_notes(follower),
         columns=ranked(follower.reference.profile),

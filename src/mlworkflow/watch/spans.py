@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+
 SECONDS = {"hour": 3_600, "day": 86_400, "week": 604_800}
 MONDAY = 4 * 86_400  # the first Monday after 1970 began, in seconds
 
@@ -31,13 +33,18 @@ def rows_of(window: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def number_of(window: str, moment: float) -> int:
-    """Return the number of the window of time that a moment belongs to; numbers grow with time."""
+def numbers_of(window: str, moments: np.ndarray) -> np.ndarray:
+    """Return the (n,) numbers of the windows of time that (n,) seconds since 1970 belong to; they grow with time."""
     if window == "month":
-        date = datetime.fromtimestamp(moment, UTC)
-        return 12 * date.year + date.month - 1
+        months = np.floor(moments).astype("datetime64[s]").astype("datetime64[M]").astype("int64")
+        return np.asarray(12 * 1970 + months)
     length = _seconds(window)
-    return int((moment - _offset(length)) // length)
+    return np.asarray((moments - _offset(length)) // length).astype("int64")
+
+
+def number_of(window: str, moment: float) -> int:
+    """Return the number of the window of time that a moment belongs to."""
+    return int(numbers_of(window, np.array([moment]))[0])
 
 
 def span(window: str, number: int) -> Span:

@@ -72,6 +72,7 @@ class Progress:
     """How far the log was read, and what was counted on the way."""
 
     predictions: int = 0  # the number of the last prediction that was read
+    last_id: str = ""  # its id
     outcomes: int = 0
     rows: int = 0  # of the version that is watched
     newest: float = 0.0  # when the newest of them was asked
@@ -188,8 +189,8 @@ class State:
 
     def come(self, ids: Sequence[str]) -> list[str]:
         """Return those of the ids that were waited for, and wait for them no longer."""
-        found = []
-        for id in ids:
+        found: list[str] = []
+        for id in ids if self.unknown else []:
             if self._connection.execute("DELETE FROM pending WHERE id = ?", (id,)).rowcount:
                 found.append(id)
         return found
