@@ -130,8 +130,8 @@ def lasting(problem: str, folder: Path = FOLDER) -> list[Message]:
     if not (folder / FILE).is_file():
         return []
     with closing(sqlite3.connect(f"{(folder / FILE).absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        rows = connection.execute("SELECT body FROM lasting WHERE problem = ? ORDER BY rowid", (problem,)).fetchall()
-    return [json.loads(body) for (body,) in rows]
+        found = [json.loads(body) for (body,) in connection.execute("SELECT body FROM lasting ORDER BY rowid")]
+    return [told for told in found if told["problem"] == problem]
 
 
 def message(event: str, report: Report, alarm: Alarm, page: str) -> Message:
