@@ -62,14 +62,21 @@ def told_apart(reference: Columns, window: Columns, seed: int = 0) -> Told:
     return Told(auc, _upper_tail((auc - 0.5) / spread), [[*reference][place] for place in order])
 
 
-def check(reference: Columns | None, sample: Sample | None, settings: Monitor) -> tuple[Check | None, str]:
-    """Return (the check, ""), or (None, why there is none)."""
+def check(
+    reference: Columns | None, sample: Sample | None, settings: Monitor, profile: Mapping[str, Any]
+) -> tuple[Check | None, str]:
+    """Return (the check, ""), or (None, why there is none).
+
+    Columns that come and go with the seasons, as they did in training, tell a season from the whole year: they are left
+    out (`seen` in the profile).
+    """
     if reference is None or sample is None:
         return None, "joint drift is not judged: the bundle holds no rows of training to set new ones against"
     rows = len(sample.hashes)
-    if rows < settings.fewest_rows or not reference:
+    steady = [name for name in reference if not (profile["columns"][name].get("seen") or {}).get("psi")]
+    if rows < settings.fewest_rows or len(steady) < 2:
         return None, ""
-    told = told_apart(reference, sample.columns)
+    told = told_apart({name: reference[name] for name in steady}, {name: sample.columns[name] for name in steady})
     words = (
         f"new rows are told from those of training with a ROC AUC of {score(told.auc)} (0.5: not at all), "
         f"most by {', '.join(told.columns)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan, nan
 from typing import Any
 
 from mlworkflow.monitoring.report import Report, Value, Window
@@ -12,6 +13,7 @@ from mlworkflow.pages import templates
 from mlworkflow.pages.over_time import Course, over_time
 
 FIRST_COLUMNS = 12  # with a chart; the others are in the table
+NAN = nan  # no limit is drawn
 NOTHING = Value(None)
 
 
@@ -49,24 +51,26 @@ def figures(report: Report) -> list[dict[str, Any]]:
     promise = report.promise
     primary, unit = promise.get("primary"), (promise.get("worth") or {}).get("unit")
     earned = [("model", "money/model"), ("one decision for all", "money/baseline")]
-    wanted: list[tuple[str, list[tuple[str, str]], str]] = [
+    wanted: list[tuple[str, list[tuple[str, str]], list[str], float | None]] = [
         (
             str(primary),
             [("measured", f"performance/{primary}"), ("estimated", f"estimated/{primary}")],
-            f"performance/{primary}",
+            [f"performance/{primary}", f"estimated/{primary}"],
+            None,
         ),
-        ("Mean loss", [("loss", "performance/loss")], "performance/loss"),
-        ("Evidence that the concept changed, 1: an alarm", [("evidence", "concept/evidence")], "concept/loss"),
-        ("Mean prediction less what came", [("gap", "calibration/gap")], "calibration/gap"),
-        (f"{unit} a row", [*earned, ("best threshold, in hindsight", "money/best_threshold")], "money/baseline"),
-        ("Drift of the predictions, PSI", [("PSI", "predictions/psi")], "predictions/predictions"),
-        ("Mean prediction", [("mean", "predictions/mean")], ""),
-        ("New rows told from training, ROC AUC", [("AUC", "joint/auc")], "joint/rows"),
-        ("Rows", [("rows", "health/rows"), ("outcomes known", "labelled")], "health/rows"),
-        ("Latency, ms", [("95%", "health/p95_ms"), ("median", "health/p50_ms")], "health/latency"),
-        ("Rejected requests", [("rejected", "health/rejected")], "health/rejected"),
+        ("Mean loss", [("loss", "performance/loss")], ["performance/loss"], None),
+        ("Evidence that the concept changed", [("evidence", "concept/evidence")], ["concept/loss"], 1.0),
+        ("Mean prediction less what came", [("gap", "calibration/gap")], ["calibration/gap"], None),
+        ("Calibration error", [("error", "calibration/ece")], ["calibration/shape"], NAN),
+        (f"{unit} a row", [*earned, ("best threshold, in hindsight", "money/best_threshold")], ["money/baseline"], NAN),
+        ("Drift of the predictions, PSI", [("PSI", "predictions/psi")], ["predictions/predictions"], None),
+        ("Mean prediction", [("mean", "predictions/mean")], [], None),
+        ("New rows told from training, ROC AUC", [("AUC", "joint/auc")], ["joint/rows"], None),
+        ("Rows", [("rows", "health/rows"), ("outcomes known", "labelled")], ["health/rows"], None),
+        ("Latency, ms", [("95%", "health/p95_ms"), ("median", "health/p50_ms")], ["health/latency"], None),
+        ("Rejected requests", [("rejected", "health/rejected")], ["health/rejected"], NAN),
     ]
-    made = [_figure(report, title, lines, subject) for title, lines, subject in wanted]
+    made = [_figure(report, *one) for one in wanted]
     return [one for one in made if one is not None]
 
 
@@ -74,7 +78,7 @@ def column_figures(report: Report) -> list[dict[str, Any]]:
     """Return a chart of the drift of each of the columns that matter most, those with an alarm first."""
     names = sorted(report.columns, key=lambda name: (not _alarmed(report, name), -report.columns[name]))[:FIRST_COLUMNS]
     made = [
-        _figure(report, name, [("PSI", f"drift/{name}/psi"), ("missing", f"drift/{name}/missing")], f"drift/{name}")
+        _figure(report, f"{name}, PSI", [("PSI", f"drift/{name}/psi")], [f"drift/{name}", *_quality(name)], None)
         for name in names
     ]
     return [one for one in made if one is not None]
@@ -102,8 +106,22 @@ def _alarmed(report: Report, name: str) -> bool:
     return any(alarm.subject == name or alarm.subject.startswith(f"{name}: ") for alarm in report.open)
 
 
-def _figure(report: Report, title: str, lines: Sequence[tuple[str, str]], subject: str) -> dict[str, Any] | None:
-    """Return {title, svg, caption} of a chart, None where no window has a number."""
+def _quality(name: str) -> list[str]:
+    return [f"quality/{name}: {what}" for what in ("missing", "unseen", "outside", "impossible")]
+
+
+def _figure(
+    report: Report, title: str, lines: Sequence[tuple[str, str]], keys: Sequence[str], limit: float | None
+) -> dict[str, Any] | None:
+    """Return {title, svg, courses} of a chart, None where no window has a number.
+
+    Args:
+        report: whose windows are drawn.
+        title: above the chart.
+        lines: (name in the legend, key of the numbers).
+        keys: of the checks whose alarms are marked; the limit is that of the first one.
+        limit: another limit, in the unit of the chart; NaN: none is drawn.
+    """
     courses = [
         Course(name, [value.value for value in values], [(value.low, value.high) for value in values], place > 0)
         for place, (name, key) in enumerate(lines)
@@ -112,12 +130,13 @@ def _figure(report: Report, title: str, lines: Sequence[tuple[str, str]], subjec
     if not courses:
         return None
     labels = [window.label for window in report.windows]
-    marks = [at for at, window in enumerate(report.windows) if _has_alarm(window, subject)]
-    limits = [check.limit for window in report.windows for check in window.checks if "/".join(check.key) == subject]
-    limit = next((one for one in reversed(limits) if one is not None), None)
-    svg = over_time(courses, labels, title=f"{title} over time", limit=limit, marks=marks)
-    caption = ", ".join(course.name for course in courses) if len(courses) > 1 else ""
-    return {"title": title, "svg": svg, "caption": caption, "courses": courses}
+    marks = [at for at, window in enumerate(report.windows) if _has_alarm(window, keys)]
+    first = keys[0] if keys else ""
+    limits = [check.limit for window in report.windows for check in window.checks if "/".join(check.key) == first]
+    drawn = limit if limit is not None else next((one for one in reversed(limits) if one is not None), None)
+    drawn = None if drawn is None or isnan(drawn) else drawn
+    svg = over_time(courses, labels, title=f"{title} over time", limit=drawn, marks=marks)
+    return {"title": title, "svg": svg, "courses": courses}
 
 
 def _value(window: Window, key: str) -> Value:
@@ -130,5 +149,5 @@ def _some(values: Sequence[Value]) -> bool:
     return any(value.value is not None for value in values)
 
 
-def _has_alarm(window: Window, subject: str) -> bool:
-    return any(check.alarm and "/".join(check.key) == subject for check in window.checks)
+def _has_alarm(window: Window, keys: Sequence[str]) -> bool:
+    return any(check.alarm and "/".join(check.key) in keys for check in window.checks)
