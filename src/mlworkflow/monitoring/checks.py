@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import isnan
 from typing import Literal
 
 Part = Literal[
@@ -72,4 +73,4 @@ def decide(checks: Iterable[Check], false_alarms: float) -> list[Check]:
 
 
 def _p(check: Check) -> float:
-    return 1.0 if check.p is None else check.p
+    return 1.0 if check.p is None or isnan(check.p) else check.p

@@ -126,7 +126,7 @@ def _tail(count: int, rows: int, before: int, rows_before: int, *, up: bool) -> 
     """
     from scipy.stats import betabinom
 
-    a, b = before + 0.5, rows_before - before + 0.5
+    a, b = before + 0.5, max(rows_before - before, 0) + 0.5
     tail = betabinom.sf(count - 1, rows, a, b) if up else betabinom.cdf(count, rows, a, b)
     return float(min(2 * tail, 1.0))
 

@@ -36,7 +36,7 @@ class Setting:
         seed: of everything random.
     """
 
-    customers: int = 800
+    customers: int = 1000
     history: int = 12
     months: int = 12
     turn: int | None = 5
