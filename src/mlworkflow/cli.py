@@ -79,6 +79,9 @@ def parser() -> argparse.ArgumentParser:
     _add_releases(command)
     _add_serve(command("serve", "serve a model by HTTP: a page, JSON, the Open Inference Protocol"))
     _add_monitor(command("monitor", "say whether the model in use is still well: data, drift, performance, service"))
+    retrain = command("retrain", "try what may take the place of the model in use, on a branch, and review it")
+    retrain.add_argument("--because", metavar="ALARM", help="an alarm that lasts, e.g. performance/roc_auc; or words")
+    retrain.add_argument("--json", action="store_true", help="print JSON")
     _add_export(
         command("export", "write a model for Docker, Kubernetes, MLflow or onnxruntime, or alerts for Prometheus")
     )
@@ -333,6 +336,10 @@ def run(arguments: argparse.Namespace) -> int:
 
         where = {"folder": here / arguments.folder} if arguments.folder else {}
         print(show(last=arguments.last, as_json=arguments.json, **where))
+    elif name == "retrain":
+        from mlworkflow.retraining.command import retrain
+
+        return retrain(arguments.because, as_json=arguments.json)
     elif name == "monitor":
         from mlworkflow.watch import command as watching
 

@@ -44,6 +44,7 @@ class Wants(Strict):
     scaling: bool = False
     missing: bool = False  # True: it takes missing values as they are
     hashing: bool = False  # True: categories of many words by their hash, not by their mean target
+    untouched: bool = False  # True: it takes the columns as they are, and prepares them itself
     terms: bool = False  # True: it takes sparse input, a column for each term of a text; else dense, few directions
 
 
@@ -64,6 +65,7 @@ class Model(Strict):
     classification: Target | None = None
     regression: Target | None = None
     clustering: Target | None = None
+    threshold: dict[str, Any] | None = None  # how classes are decided; none: chosen on the out-of-fold predictions
     distributed: bool = False  # it is fitted on a Dask cluster, from the parts of the table
     space: Space = Space()
     simpler: dict[str, Literal["low", "high"]] = {}  # parameter -> the end of its space where the model is simpler

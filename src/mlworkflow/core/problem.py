@@ -104,6 +104,8 @@ class Split(Strict):
     test: Label = "test"
     folds: Annotated[int, Field(ge=2, le=20)] = 5
     train_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the training rows that are used; a smaller one nests
+    train_from: Annotated[int, Field(ge=0)] = 0  # rows of the table before this one, counted from 0, train no model
+    test_from: Annotated[int, Field(ge=0)] = 0  # and before this one test none
 
     @model_validator(mode="after")
     def _column_is_named(self) -> Split:

@@ -131,12 +131,23 @@ class Validated:
     threshold: Threshold | None
 
 
-def validate(pipeline: Any, rows: Rows, folds: Sequence[Fold], problem: Problem, classes: list[Any]) -> Validated:
-    """Return what the folds say of `pipeline`; classes are decided by the problem's costs."""
+def validate(
+    pipeline: Any,
+    rows: Rows,
+    folds: Sequence[Fold],
+    problem: Problem,
+    classes: list[Any],
+    threshold: Threshold | None = None,
+) -> Validated:
+    """Return what the folds say of `pipeline`; classes are decided by `threshold`, else by the problem's costs."""
     parts = check_folds(pipeline, rows, folds)
     if rows.task == "clustering":
         return Validated(mean_scores(problem.metrics.names, parts), None, None)
-    scored, threshold = relabel(pool(parts, folds), problem, classes)
+    pooled = pool(parts, folds)
+    if threshold is not None and pooled.probabilities is not None:
+        scored = replace(pooled, labels=decide(pooled.probabilities, threshold))
+    else:
+        scored, threshold = relabel(pooled, problem, classes)
     return Validated(metrics.score(problem.metrics.names, scored), scored, threshold)
 
 

@@ -100,7 +100,8 @@ def pipeline(
     """
     from sklearn.pipeline import Pipeline
 
-    return Pipeline([("columns", columns(schema, model.wants)), ("model", learner(model, task, parameters, augment))])
+    prepared = "passthrough" if model.wants.untouched else columns(schema, model.wants)
+    return Pipeline([("columns", prepared), ("model", learner(model, task, parameters, augment))])
 
 
 def columns(schema: Schema, wants: Wants) -> ColumnTransformer:

@@ -79,6 +79,11 @@ class Judge:
             used = newest(noted["time"], kept & ~test, split.train_share) if timed else noted["share"]
             rule = f"training rows beyond problem.split.train_share {split.train_share:g}"
             kept = _drop(kept, ~test & ~used, rule, ledger)
+        place = np.arange(len(kept))
+        for side, first, there in (("train", split.train_from, ~test), ("test", split.test_from, test)):
+            if first:
+                rule = f"{side} rows before problem.split.{side}_from {first}"
+                kept = _drop(kept, there & (place < first), rule, ledger)
         ordered = not timed or bool((np.diff(noted["time"][kept]) >= 0).all())
         return _told(Fate(kept, test, ordered), split.scheme, ledger)
 

@@ -12,6 +12,7 @@ from mlworkflow.learning import modelfile, partitions
 from mlworkflow.learning.cluster import connected
 from mlworkflow.learning.crossval import Fold, Rows, Validated, fit, predict, rows_of, side_by_side, some_of, validate
 from mlworkflow.learning.families import assembled
+from mlworkflow.learning.threshold import Threshold
 from mlworkflow.measures import metrics
 from mlworkflow.measures.stability import stability
 from mlworkflow.rows.schema import Schema
@@ -89,7 +90,8 @@ def main(sections: Sections) -> None:
     rows = rows_of(train, schema, problem.task)
     parts = folds(train, rows.target, problem.data, problem.split, problem.task, seed)
     pipe = assembled(sections.model, schema, problem.task, io.read_yaml(paths.BEST_PARAMS), sections.augment)
-    validated = validate(pipe, rows, parts, problem, schema.classes)
+    kept = Threshold.from_dict(sections.model.threshold) if sections.model.threshold else None
+    validated = validate(pipe, rows, parts, problem, schema.classes, kept)
     fitted = _fitted_on_cluster(pipe, schema, sections) if big else fit(pipe, rows)
     told = dict(validated.metrics)
     if "stability" in problem.metrics.names:

@@ -191,13 +191,12 @@ def _look(wanted: Wanted) -> int:
     with _alone(LOOKING, wait=True):
         report, damage = looked(wanted, _progress())
         _write(report, wanted)
-        if _is_usual(wanted):
-            with alarms(FOLDER) as told:
-                told.settle(report, str(_page(wanted)), _view(wanted))
-                list(told.unsaid())  # the report says them
-                if wanted.webhook:
-                    told.send(wanted.webhook)
-                    _tell_unheard(told, wanted.webhook)
+        with alarms(FOLDER) as told:
+            told.settle(report, str(_page(wanted)), _view(wanted), quiet=not _is_usual(wanted))
+            list(told.unsaid())  # the report says them
+            if wanted.webhook:
+                told.send(wanted.webhook)
+                _tell_unheard(told, wanted.webhook)
     print(json.dumps(report.to_dict()) if wanted.json else words.words(report))
     return ALARM if report.open else ERROR if damage and not report.windows else QUIET
 

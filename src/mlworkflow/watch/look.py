@@ -66,6 +66,7 @@ def report(follower: Follower, last: int = LAST) -> Report:
         challenger=challenged(follower),
         false_alarms=follower.settings.false_alarms,
         log={
+            "clock": follower.settings.clock,
             "rows": progress.rows,
             "labelled": sum(window.labelled for window in windows),
             "unknown": follower.state.unknown,

@@ -1,0 +1,59 @@
+"""Which candidate is taken: the cheapest that is better than the champion, unless a dearer one is better than that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlworkflow.measures.compare import BETTER, UNCLEAR, WORSE
+
+Told = Mapping[str, Any]  # a review as JSON has it
+Reviewed = Callable[[str, str], Told]  # (base, candidate) -> the review
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What came of it.
+
+    Attributes:
+        word: better, no clear difference, worse: of the one that is taken, else of the best.
+        name: of the candidate that is taken; None: none is.
+        sentence: the same in one sentence.
+        reviews: name -> its review against the champion.
+    """
+
+    word: str
+    name: str | None
+    sentence: str
+    reviews: Mapping[str, Told]
+
+
+def choose(names: Sequence[str], champion: str, reviewed: Reviewed) -> Chosen:
+    """Return which of the candidates, the cheapest first, takes the champion's place."""
+    reviews = {name: reviewed(champion, name) for name in names}
+    better = [name for name in names if reviews[name]["word"] == BETTER]
+    if not better:
+        words = {told["word"] for told in reviews.values()}
+        word = UNCLEAR if UNCLEAR in words or not words else WORSE
+        return Chosen(word, None, _none(names, reviews), reviews)
+    taken = better[0]
+    for dearer in better[1:]:
+        if reviewed(taken, dearer)["word"] == BETTER:
+            taken = dearer
+    return Chosen(BETTER, taken, f"{taken} is better than the champion. {reviews[taken]['sentence']}", reviews)
+
+
+def _none(names: Sequence[str], reviews: Mapping[str, Told]) -> str:
+    """Return why nothing is taken."""
+    if not names:
+        return "nothing was tried"
+    best = max(names, key=lambda name: _gain(reviews[name]))
+    told = reviews[best]
+    return f"no clear difference: none of {', '.join(names)} is better than the champion. Of {best}: {told['sentence']}"
+
+
+def _gain(told: Told) -> float:
+    first = next(iter(told["metrics"]), None)
+    difference = first and first["difference"]
+    return float(difference["value"]) if difference else float("-inf")

@@ -1,0 +1,146 @@
+"""Where retraining happens: a clone of the repository beside it, so that nobody's workspace is touched.
+
+It shares DVC's cache with the repository, so that what was computed there is found here, and the other way round.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlworkflow.core import io
+from mlworkflow.core.errors import ProjectError, UnwritableError
+from mlworkflow.core.processes import DVC, git, shown, without
+
+FOLDER = Path(".mlworkflow/retrain")
+CLONE = "clone"
+
+
+class RetrainError(ProjectError):
+    """Nothing can be retrained, or a step of it failed."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A clone in which commands are typed.
+
+    Attributes:
+        folder: that holds its dvc.yaml.
+        home: the repository's own root.
+        env: of the commands.
+        say: takes each command as it is typed.
+    """
+
+    folder: Path
+    home: Path
+    env: Mapping[str, str]
+    say: Callable[[str], None]
+
+    def type(self, *words: str) -> str:
+        """Return what a command prints. Raises RetrainError where it fails."""
+        command = [*DVC, *words[1:]] if words[0] == "dvc" else [*words]
+        if words[0] == "mlworkflow":
+            command = [sys.executable, "-m", "mlworkflow.cli", *words[1:]]
+        self.say(f"$ {shlex.join(words)}")
+        done = subprocess.run(
+            command, cwd=self.folder, env=dict(self.env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", check=False,
+        )  # fmt: skip
+        if done.returncode:
+            told = "\n".join(done.stdout.strip().splitlines()[-15:])
+            raise RetrainError(f"`{shown(words)}` in {self.folder} ended with exit code {done.returncode}:\n{told}")
+        return done.stdout
+
+    def git(self, *words: str) -> str:
+        """Return what a command of Git prints, without showing it. Raises RetrainError where it fails."""
+        done = git(self.folder, *words)
+        if done.returncode:
+            raise RetrainError(f"`git {shlex.join(words)}` in {self.folder} says: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def experiments(self) -> dict[str, str]:
+        """Return {name: commit} of the experiments that were made on its HEAD."""
+        head = self.git("rev-parse", "HEAD")
+        told = self.git("for-each-ref", "--format=%(refname) %(objectname)", f"refs/exps/{head[:2]}/{head[2:]}")
+        pairs = (line.split() for line in told.splitlines())
+        return {name.rpartition("/")[2]: commit for name, commit in pairs}
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let one retraining at a time run in a repository. Raises RetrainError where another runs."""
+    path = FOLDER / "lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        io.write_text("*\n", FOLDER / ".gitignore")
+        file = path.open("w")
+    except OSError as error:
+        raise UnwritableError(path, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RetrainError(
+                "one retraining runs in a repository at a time, and another runs here. Wait for its end."
+            ) from error
+        yield
+
+
+def place(branch: str, say: Callable[[str], None]) -> Place:
+    """Return the clone for a branch at HEAD; one that was begun before is gone on with."""
+    root = Path.cwd().resolve()
+    top = root / FOLDER / branch.rpartition("/")[2] / CLONE
+    prefix = git(root, "rev-parse", "--show-prefix").stdout.strip()
+    home = git(root, "rev-parse", "--show-toplevel").stdout.strip()
+    found = Place(top / prefix, root, _environment(top / prefix), say)
+    if git(top, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}").returncode if top.is_dir() else True:
+        _clone(found, top, Path(home), branch)
+    return found
+
+
+def _clone(made: Place, top: Path, home: Path, branch: str) -> None:
+    import shutil
+
+    shutil.rmtree(top, ignore_errors=True)  # what a killed run left of it
+    top.parent.mkdir(parents=True, exist_ok=True)
+    outside = Place(top.parent, made.home, made.env, made.say)
+    outside.type("git", "clone", "--quiet", str(home), str(top))
+    io.write_text(_local_config(made.home), made.folder / ".dvc/config.local")
+    for name in ("user.name", "user.email"):
+        if value := git(made.home, "config", name).stdout.strip():
+            made.git("config", name, value)
+    made.git("checkout", "--quiet", "-B", branch, git(made.home, "rev-parse", "HEAD").stdout.strip())
+
+
+def _local_config(root: Path) -> str:
+    """Return what DVC must know in the clone: the cache of the repository, and where a relative remote really is."""
+    from mlworkflow.reviewing.files import Files
+    from mlworkflow.reviewing.revisions import WORKSPACE, revision
+
+    lines = ["[cache]", f"    dir = {Files(root, revision(root, WORKSPACE)).cache}"]
+    config = root / ".dvc/config"
+    text = config.read_text(encoding="utf-8") if config.is_file() else ""
+    for name, url in re.findall(r"\['remote \"([^\"]+)\"'\]\s*\n\s*url = (\S+)", text):
+        if "://" not in url and not os.path.isabs(url):
+            lines += [f"['remote \"{name}\"']", f"    url = {(root / '.dvc' / url).resolve()}"]
+    return "\n".join(lines) + "\n"
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    env = without("GIT_", "DVC_")
+    env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
+    return {**env, "PYTHONPATH": str(folder / "src"), "DVC_NO_ANALYTICS": "1"}
+
+
+def clones() -> Sequence[Path]:
+    """Return the folders of retrainings, the newest first."""
+    found = [path for path in FOLDER.glob("*") if (path / CLONE).is_dir()]
+    return sorted(found, key=lambda path: -path.stat().st_mtime)
