@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: repro test check bench bench-faults bench-scale bench-sources bench-tuning bench-killed bench-quality bench-review bench-serve bench-kills bench-monitor audit tour extras compose wire lock clean
+.PHONY: repro test check bench bench-faults bench-scale bench-sources bench-tuning bench-killed bench-quality bench-review bench-serve bench-kills bench-monitor bench-monitor-kills audit tour extras compose wire lock clean
 
 repro: .venv/installed  ## run the whole workflow and print its summary
 	@! git ls-files --error-unmatch dvc.yaml >/dev/null 2>&1 || mlworkflow setup-git || true
@@ -54,6 +54,9 @@ tour: .venv/installed  ## twelve simulated months of a model in use: alarm, retr
 
 bench-monitor: .venv/installed-dev  ## false alarms of the monitor, which planted faults it finds and when, its speed
 	python -m bench.monitor
+
+bench-monitor-kills: .venv/installed-dev  ## kill -9 of the watcher: is an outcome lost, an alarm told twice?
+	python -m bench.monitor_killed
 
 audit: .venv/installed-dev  ## known weaknesses of what is locked; asks PyPI
 	pip-audit --disable-pip --progress-spinner off -r requirements.lock

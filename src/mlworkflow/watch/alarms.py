@@ -46,13 +46,14 @@ class Alarms:
         self._next, self._pause = 0.0, PAUSES[0]
         self.unheard: str | None = None  # why the receiver does not take messages
 
-    def settle(self, report: Report, page: str, view: str = "") -> None:
+    def settle(self, report: Report, page: str, view: str = "", *, quiet: bool = False) -> None:
         """Note which alarms began and which ended, with the messages about them.
 
         Args:
             report: what is there now.
             page: where to read more.
             view: by which windows, of which stage; those of another have alarms of their own.
+            quiet: whether nobody is told: somebody tries other windows.
         """
         view = f"{report.problem} {view}"
         now = {f"{report.version} {alarm.key}": message("begins", report, alarm, page) for alarm in report.open}
@@ -61,10 +62,10 @@ class Alarms:
             before = {name: json.loads(body) for name, body in rows.fetchall()}
             for name in [name for name in now if name not in before]:
                 self._connection.execute("INSERT INTO lasting VALUES (?, ?, ?)", (view, name, json.dumps(now[name])))
-                self._put(now[name])
+                self._put(now[name], quiet)
             for name in [name for name in before if name not in now]:
                 self._connection.execute("DELETE FROM lasting WHERE view = ? AND name = ?", (view, name))
-                self._put(ended(before[name], report))
+                self._put(ended(before[name], report), quiet)
 
     def unsaid(self) -> Iterator[Message]:
         """Yield the messages that were not said yet; each is marked when the next is asked for."""
@@ -92,13 +93,13 @@ class Alarms:
             yield json.loads(body)
             self._connection.execute(f"UPDATE messages SET {how} = 1 WHERE number = ?", (number,))
 
-    def _put(self, body: Message) -> None:
-        """Put a message into the outbox; its id is that of the same news told for the first, second, ... time."""
+    def _put(self, body: Message, quiet: bool) -> None:
+        """Put a message into the outbox, or among those sent; its id is that of news told for the n-th time."""
         news = json.dumps([body[name] for name in NEWS])
         told = self._connection.execute("SELECT count(*) FROM messages WHERE news = ?", (news,)).fetchone()[0]
         id = hashlib.sha256(f"{news} {told}".encode()).hexdigest()[:32]
-        values = (id, news, json.dumps({"id": id, **body}))
-        self._connection.execute("INSERT INTO messages (id, news, body) VALUES (?, ?, ?)", values)
+        values = (id, news, json.dumps({"id": id, **body}), quiet)
+        self._connection.execute("INSERT INTO messages (id, news, body, sent) VALUES (?, ?, ?, ?)", values)
 
     @contextmanager
     def _step(self) -> Iterator[None]:

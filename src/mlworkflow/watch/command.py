@@ -50,6 +50,10 @@ class Wanted:
     html: Path | None = None
 
 
+def _say(words: str) -> None:
+    print(words, file=sys.stderr)
+
+
 def monitor(wanted: Wanted) -> int:
     """Look once, or on and on; return the exit code: 0 quiet, 1 an alarm lasts, 2 nothing of the log could be read.
 
@@ -122,8 +126,11 @@ def settings_of(wanted: Wanted) -> Monitor:
         ) from error
 
 
-def version_in_use(wanted: Wanted) -> tuple[str, Path]:
-    """Return (version, bundle): the one named, that of the stage, or models/bundle where there is no release at all."""
+def version_in_use(wanted: Wanted, say: Callable[[str], None]) -> tuple[str, Path]:
+    """Return (version, bundle): the one named, that of the stage, or models/bundle where there is no release at all.
+
+    `say` is told where the bundle comes from.
+    """
     from mlworkflow.api.command import version_of
     from mlworkflow.releasing.bundles import current, fetch
     from mlworkflow.releasing.tags import ReleaseError, problems, read
@@ -135,24 +142,20 @@ def version_in_use(wanted: Wanted) -> tuple[str, Path]:
     except ReleaseError:
         if problems(read(Path())) or not paths.BUNDLE.is_dir():
             raise
-        _say(f"There is no release, so {paths.BUNDLE} is watched.")
+        say(f"There is no release, so {paths.BUNDLE} is watched.")
         return version_of(paths.BUNDLE), paths.BUNDLE
-    return release.version, fetch(release, say=_say)
-
-
-def _say(words: str) -> None:
-    print(words, file=sys.stderr)
+    return release.version, fetch(release, say=say)
 
 
 @contextmanager
-def follower(wanted: Wanted) -> Iterator[Follower]:
+def follower(wanted: Wanted, say: Callable[[str], None] = _say) -> Iterator[Follower]:
     """Yield what follows the log of the version in use."""
     from mlworkflow.monitoring.watched import reference_of
     from mlworkflow.runtime.loading import load
     from mlworkflow.watch.follow import Follower
 
     settings = settings_of(wanted)
-    version, folder = version_in_use(wanted)
+    version, folder = version_in_use(wanted, say)
     model = load(folder, "none")
     if settings.clock == "row" and model.schema.time is None:
         raise MonitorError(
@@ -188,13 +191,12 @@ def _look(wanted: Wanted) -> int:
     with _alone(LOOKING, wait=True):
         report, damage = looked(wanted, _progress())
         _write(report, wanted)
-        if _is_usual(wanted):
-            with alarms(FOLDER) as told:
-                told.settle(report, str(_page(wanted)), _view(wanted))
-                list(told.unsaid())  # the report says them
-                if wanted.webhook:
-                    told.send(wanted.webhook)
-                    _tell_unheard(told, wanted.webhook)
+        with alarms(FOLDER) as told:
+            told.settle(report, str(_page(wanted)), _view(wanted), quiet=not _is_usual(wanted))
+            list(told.unsaid())  # the report says them
+            if wanted.webhook:
+                told.send(wanted.webhook)
+                _tell_unheard(told, wanted.webhook)
     print(json.dumps(report.to_dict()) if wanted.json else words.words(report))
     return ALARM if report.open else ERROR if damage and not report.windows else QUIET
 
@@ -212,13 +214,13 @@ def _view(wanted: Wanted) -> str:
     return " ".join(map(str, (wanted.bundle or wanted.stage, wanted.log, settings.window, settings.clock)))
 
 
-def looked(wanted: Wanted, tell: Callable[[int, int], None]) -> tuple[Report, bool]:
+def looked(wanted: Wanted, tell: Callable[[int, int], None], say: Callable[[str], None] = _say) -> tuple[Report, bool]:
     """Return (the report of what is there now, whether the log is damaged)."""
     from mlworkflow.recording.errors import LogDamagedError
     from mlworkflow.recording.reading import read_counts
     from mlworkflow.watch.look import report
 
-    with follower(wanted) as following:
+    with follower(wanted, say) as following:
         try:
             following.follow(tell)
             return report(replace(following, counts=read_counts(following.folder)), wanted.last), False
@@ -248,7 +250,7 @@ def _look_again(wanted: Wanted, told: Alarms, shown: dict[str, str]) -> None:
     from mlworkflow.watch.alarms import line
 
     try:
-        report, _ = looked(wanted, lambda done, all: None)
+        report, _ = looked(wanted, lambda done, all: None, lambda words: _say_new("bundle", words, shown))
         _write(report, wanted)
         told.settle(report, str(_page(wanted)), _view(wanted))
     except ProjectError as error:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlworkflow.rows.arrays import Columns
     from mlworkflow.runtime.fields import Field, Fields
 
+MANY = 20  # rows, from which on PyArrow is the faster way
 BLOCK = 1 << 20  # bytes that PyArrow reads at a time, on several cores; a longer row is read the slow way
 
 
@@ -21,7 +22,7 @@ def columns_of(texts: Sequence[str], fields: Fields) -> tuple[Columns, np.ndarra
     """Return (typed (m,) columns, the (m,) places of the rows that fit the schema) of (n,) JSON texts of inputs."""
     import pyarrow as pa
 
-    if texts and fields.fits(_object(texts[0])):
+    if len(texts) >= MANY and fields.fits(_object(texts[0])):
         kinds = {one.name: pa.float64() if one.kind == "number" else pa.string() for one in fields.all}
         table = _table(texts, pa.schema([*kinds.items()]))
         if table is not None:
@@ -51,7 +52,7 @@ def _quickly_said(texts: Sequence[str], classes: Sequence[Any]) -> tuple[np.ndar
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not classes or not all(isinstance(name, str) for name in classes):
+    if len(texts) < MANY or not classes or not all(isinstance(name, str) for name in classes):
         return None
     one = pa.struct([(name, pa.float64()) for name in classes])
     table = _table(texts, pa.schema([("prediction", pa.string()), ("probabilities", one)]))

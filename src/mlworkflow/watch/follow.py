@@ -13,7 +13,7 @@ import numpy as np
 from mlworkflow.recording.reading import Outcome, Raw, given, id_of, raw, raw_outcomes, raw_outcomes_of
 from mlworkflow.rows.reading import as_word
 from mlworkflow.watch.decoding import columns_of, number, said_of
-from mlworkflow.watch.spans import number_of, numbers_of, rows_of
+from mlworkflow.watch.spans import numbers_of, rows_of
 from mlworkflow.watch.state import Labelled, State
 
 if TYPE_CHECKING:
@@ -154,42 +154,51 @@ class Follower:
         before its prediction, which another process writes.
         """
         counts, progress = Counter[str](), self.state.progress
+        ready: list[tuple[Outcome, Raw]] = []
         for outcome, rows in told:
             if not rows or any(row.seq > progress.predictions for row in rows):
                 self.state.wait_for(outcome.id)
-                continue
-            self._label(outcome, rows, counts)
+            else:
+                ready += [(outcome, row) for row in rows]
+        self._label(ready, counts)
         self.state.progress = replace(self.state.progress, counts=(progress.counts or Counter()) + counts)
 
-    def _label(self, outcome: Outcome, rows: Sequence[Raw], counts: Counter[str]) -> None:
-        """Give an outcome to each prediction of its id."""
-        truth = truth_of(outcome.outcome, self.model.classes)
-        if truth is None:
-            counts["outcomes that cannot be"] += 1
-            return
-        for row in rows:
+    def _label(self, ready: Sequence[tuple[Outcome, Raw]], counts: Counter[str]) -> None:
+        """Give outcomes to predictions, in the order in which they were told."""
+        rows = [row for _, row in ready]
+        labels, said = said_of([row.output for row in rows], self.model.classes)
+        numbers, placed = self._numbers_of(rows)
+        for place, (outcome, row) in enumerate(ready):
+            truth = truth_of(outcome.outcome, self.model.classes)
             known = self.state.told_of(outcome.id, row.role)
             if known is not None and outcome.seq <= known[0]:
                 continue
+            if truth is None:
+                counts["outcomes that cannot be"] += row.role != "shadow"
+                continue
             if known is not None:
                 counts["outcomes told again" if known[1] == truth else "outcomes that contradict an earlier one"] += 1
-            labels, probabilities = said_of([row.output], self.model.classes)
-            number = self._number_of(row)
-            if number is not None:
-                said = None if probabilities is None else probabilities[0]
-                one = Labelled(
-                    outcome.id, row.role, row.version, number, row.seq, outcome.seq, truth, float(labels[0]), said
+            if placed[place]:
+                probabilities = None if said is None else said[place]
+                number, label = int(numbers[place]), float(labels[place])
+                self.state.label(
+                    Labelled(row.id, row.role, row.version, number, row.seq, outcome.seq, truth, label, probabilities)
                 )
-                self.state.label(one)
 
-    def _number_of(self, row: Raw) -> int | None:
-        """Return the number of the window that a prediction was counted in."""
+    def _numbers_of(self, rows: Sequence[Raw]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (n,) numbers of the windows that predictions were counted in, and (n,) whether they are known."""
         if rows_of(self.settings.window) is not None:
-            begun = [number for number, first in self.state.windows().items() if first <= row.seq]
-            return begun[-1] if begun else None
-        columns, fit = columns_of([row.inputs], self.model.fields)
-        moments = self._moments([row], columns) if len(fit) else np.array([np.nan])
-        return number_of(self.settings.window, moments[0]) if np.isfinite(moments[0]) else None
+            begun = self.state.windows()
+            place = np.searchsorted([*begun.values()], [row.seq for row in rows], side="right") - 1
+            return np.array([*begun, 0])[place], place >= 0
+        moments = np.full(len(rows), np.nan)
+        if self.settings.clock == "log":
+            moments = self._moments(rows, {})
+        else:
+            columns, fit = columns_of([row.inputs for row in rows], self.model.fields)
+            moments[fit] = self._moments(rows, columns)
+        known = np.isfinite(moments)
+        return numbers_of(self.settings.window, np.where(known, moments, 0.0)), known
 
 
 def _backwards(before: float, times: np.ndarray) -> int:
