@@ -42,7 +42,7 @@ def script(root: Path, *words: str, code: int, told: str = "", **changes: str) -
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_every_action_is_pinned_by_its_commit_and_says_its_version(path):
     used = re.findall(r"uses:(.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert used
+    assert used or path.name == "retrain.yml"  # which takes nothing from elsewhere
     assert [line for line in used if not re.fullmatch(r" actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
 
 
@@ -88,7 +88,9 @@ def test_github_and_gitlab_run_the_same_scripts_and_each_is_there():
         {found for line in lines for found in re.findall(r"\.ci/\w+|make \w+", line)}
         for lines in ([line for path in WORKFLOWS for line in commands(path)], commands(GITLAB))
     ]
-    assert called[0] == called[1] == {".ci/run", ".ci/review", ".ci/comment", "make audit", "make repro"}
+    assert called[0] == called[1] == {
+        ".ci/run", ".ci/review", ".ci/comment", ".ci/retrain", "make audit", "make repro",
+    }  # fmt: skip
     for name in called[0] - {"make audit", "make repro"}:
         assert os.access(ROOT / name, os.X_OK), name
 
@@ -186,6 +188,50 @@ def test_results_that_were_not_committed_are_told(stubs):
     stub(stubs, "dvc", "mkdir -p metrics; echo 1 >metrics/test.json")
     assert "not those of this code" in script(stubs, ".ci/review", "main", code=1)
     assert (stubs / "review.md").read_text().startswith("page\n\n> The results that are committed here are not those")
+
+
+# ---- .ci/retrain -----------------------------------------------------------------------------------------------------
+
+LASTS = {"part": "performance", "subject": "roc_auc", "ended": None}
+RESULT = {"word": "better", "branch": "retrain/crm-1234abcd", "sentence": "refit is better than the champion."}
+
+
+def watched(root: Path, code: int, result: dict[str, Any]) -> None:
+    """Let `mlworkflow monitor` end with a code and an alarm that lasts, and `retrain` with a result."""
+    stub(root, "python", f'exec {sys.executable} "$@"')
+    report, told = json.dumps({"alarms": [{**LASTS, "ended": "2024-05"}, LASTS]}), json.dumps(result)
+    stub(root, "mlworkflow", f"case $1 in monitor) echo '{report}'; exit {code};; *) echo '{told}';; esac")
+
+
+def typed(root: Path) -> list[str]:
+    return [line for line in (root / "calls").read_text().splitlines() if line.startswith("mlworkflow")]
+
+
+def test_a_quiet_week_retrains_nothing(stubs):
+    watched(stubs, 0, RESULT)
+    assert "quiet" in script(stubs, ".ci/retrain", "--window", "week", code=0)
+    assert typed(stubs) == ["mlworkflow monitor --json --window week"]
+
+
+def test_an_alarm_that_lasts_is_what_is_retrained_for(stubs):
+    watched(stubs, 1, {**RESULT, "word": "no clear difference"})
+    assert "performance/roc_auc: refit is better" in script(stubs, ".ci/retrain", code=0)
+    assert typed(stubs)[1:] == ["mlworkflow retrain --because performance/roc_auc --json"]
+
+
+def test_a_branch_that_was_reviewed_as_better_is_pushed(stubs, tmp_path):
+    run(tmp_path, "git", "init", "-q", "--bare", "origin")
+    run(stubs, "git", "remote", "add", "origin", str(tmp_path / "origin"))
+    run(stubs, "git", "branch", RESULT["branch"])
+    watched(stubs, 1, RESULT)
+    script(stubs, ".ci/retrain", code=0, PATH="/usr/bin:/bin")
+    assert RESULT["branch"] in run(tmp_path / "origin", "git", "branch")
+
+
+def test_a_monitor_that_cannot_look_is_an_error(stubs):
+    watched(stubs, 2, RESULT)
+    script(stubs, ".ci/retrain", code=2)
+    assert len(typed(stubs)) == 1
 
 
 # ---- .ci/review, the real thing --------------------------------------------------------------------------------------
