@@ -20,6 +20,7 @@ from mlworkflow.core.errors import ProjectError
 from mlworkflow.core.processes import started, without
 
 PATIENCE = 60.0  # seconds until a server is ready, or has taken up another version
+IDLE = 2.0  # seconds after which a server may have closed a connection
 AT_ONCE = 200  # rows a request
 PERSON = {
     f"GIT_{role}_{what}": said
@@ -71,6 +72,7 @@ class Server:
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        self._asked = time.monotonic()
 
     def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """Return the id of each row's prediction."""
@@ -96,6 +98,9 @@ class Server:
             time.sleep(0.2)
 
     def _ask(self, path: str, body: Any = None) -> Any:
+        if time.monotonic() - self._asked > IDLE:
+            self._connection.close()  # the next request opens it anew
+        self._asked = time.monotonic()
         headers = {"Content-Type": "application/json"}
         content = None if body is None else json.dumps(body)
         self._connection.request("GET" if body is None else "POST", path, content, headers)
