@@ -74,7 +74,8 @@ def check(
         return None, "joint drift is not judged: the bundle holds no rows of training to set new ones against"
     rows = len(sample.hashes)
     steady = [name for name in reference if not (profile["columns"][name].get("seen") or {}).get("psi")]
-    if rows < settings.fewest_rows or len(steady) < 2:
+    fewest = max(settings.fewest_rows, FOLDS * LEAF)
+    if min(rows, len(_first(reference))) < fewest or len(steady) < 2:
         return None, ""
     told = told_apart({name: reference[name] for name in steady}, {name: sample.columns[name] for name in steady})
     words = (

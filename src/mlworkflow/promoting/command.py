@@ -92,6 +92,8 @@ def _planned(root: Path, experiment: Experiment, wanted: Mapping[str, Any], own:
         for file in own:
             if file.startswith("conf/"):
                 _copy(root, experiment.commit, file, folder)
+        if (root / "data").is_dir():
+            (folder / "data").symlink_to(root / "data")  # a problem's snapshot must be there
         with contextlib.chdir(folder):
             return plan(wanted)
 

@@ -80,6 +80,7 @@ def _held_out(times: pd.Series, before: int, first: int) -> tuple[float, tuple[i
     held = max(int((kinds > since.iloc[len(since) // 2]).sum()), 1)  # so many times are held out
     beyond = kinds.iloc[min(held, len(kinds) - 1)]
     lower, upper = (int((times >= moment).sum()) for moment in (kinds.iloc[held - 1], beyond))
+    upper = max(upper, lower + 1)  # all new rows are of one time
     share = float(round((lower + upper - 2) / 2 / max(len(times) - 1, 1), 5))  # as rows/split.newest counts
     cut = kinds.iloc[held - 1]
     return share, (int(new[new < cut].nunique()), int(since[since < cut].nunique()))
