@@ -267,6 +267,8 @@ def _concluded(where: Place, made: Result, digest: str, policy: Retrain) -> Resu
         return replace(made, commands=(f"rm -r {FOLDER / made.branch.rpartition('/')[2]}",))
     where.git("reset", "-q", "--hard")
     where.type("mlworkflow", "promote", _experiment(made.chosen.name, digest), "--commit")
+    subject = f"{made.chosen.name} takes the place of {made.champion}"
+    where.git("commit", "--amend", "-q", "-m", subject, "-m", made.chosen.sentence, "-m", f"Because: {made.reason}")
     where.type("git", "push", "--quiet", "origin", f"+HEAD:refs/heads/{made.branch}")
     merge = f"git merge --ff-only {made.branch} && dvc checkout"
     commands: tuple[str, ...] = (f"git log -p HEAD..{made.branch} -- conf", merge, "mlworkflow release")

@@ -134,9 +134,10 @@ class Year:
 
     def _release(self, month: int, words: str, server: Server | None = None) -> None:
         """Release HEAD; it is in use from this month on."""
-        self.hands.type("mlworkflow release")
+        self.hands.type("mlworkflow release --because", words)
         self._take_up(month, server)
-        self._say(month, "released", f"{self._version} goes into use: {words}", "mlworkflow release")
+        command = f"mlworkflow release --because '{words}'"
+        self._say(min(month, self.world.setting.months), "released", f"{self._version} goes into use: {words}", command)
 
     def _take_up(self, month: int, server: Server | None) -> None:
         version = self._in_stage()
