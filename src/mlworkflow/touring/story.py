@@ -7,6 +7,7 @@ they say. A month's outcomes come in the month after; a month is judged when the
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,6 @@ PROBLEM = "subscribers"
 TABLE = "data/source/subscribers.csv"
 MONITOR = "mlworkflow monitor --window month --clock row"
 FELT = ("performance", "concept", "money", "calibration")  # alarms that only outcomes give
-ENOUGH = 3  # months with outcomes that the alarm lasts, before another model is tried
 REASON = "the charges are in cents in training, and in EUR in use"
 KNOWN = """
 treatments: {date: drop, signup: drop} # what counts of them is the tenure
@@ -122,6 +122,10 @@ class Year:
         path.write_text(text.replace("# value:", f"{VALUE}# value:", 1) + KNOWN, encoding="utf-8")
         conf = self.hands.folder / "conf/config.yaml"
         lines = conf.read_text(encoding="utf-8").splitlines()
+        if self.world.setting.tries:
+            policy = self.hands.folder / "conf/retrain/default.yaml"
+            told = re.sub(r"tries: .*", f"tries: [{', '.join(self.world.setting.tries)}]", policy.read_text("utf-8"))
+            policy.write_text(told, encoding="utf-8")
         chosen = [f"  - problem: {PROBLEM}" if line.startswith("  - problem:") else line for line in lines]
         conf.write_text("\n".join(chosen) + "\n", encoding="utf-8")
 
@@ -178,7 +182,7 @@ class Year:
         heaviest = next((alarm for alarm in lasting if alarm["part"] in FELT), lasting[0])
         if taken_up > 1 and heaviest["since"] == self.world.label(taken_up):
             self._roll_back(month, server)
-        elif heaviest["part"] in FELT and heaviest["windows"] >= ENOUGH:
+        elif heaviest["part"] in FELT and heaviest["windows"] >= self.world.setting.enough:
             self._retrain(month, heaviest, server)
 
     def _roll_back(self, month: int, server: Server) -> None:
