@@ -21,7 +21,6 @@ PROBLEM = "subscribers"
 TABLE = "data/source/subscribers.csv"
 MONITOR = "mlworkflow monitor --window month --clock row"
 FELT = ("performance", "concept", "money", "calibration")  # alarms that only outcomes give
-REASON = "the charges are in cents in training, and in EUR in use"
 KNOWN = """
 treatments: {date: drop, signup: drop} # what counts of them is the tenure
 features:
@@ -177,20 +176,23 @@ class Year:
             self._act(month, lasting, server)
 
     def _act(self, month: int, lasting: Sequence[dict[str, Any]], server: Server) -> None:
-        """Go back where the alarm came with the version; else retrain, once two months of outcomes tell of it."""
-        taken_up = self._taken_up[self._version]
-        heaviest = next((alarm for alarm in lasting if alarm["part"] in FELT), lasting[0])
-        if taken_up > 1 and heaviest["since"] == self.world.label(taken_up):
-            self._roll_back(month, server)
-        elif heaviest["part"] in FELT and heaviest["windows"] >= self.world.setting.enough:
-            self._retrain(month, heaviest, server)
+        """Go back where the rows are of another kind since the version is in use; else retrain, once outcomes ask for it.
 
-    def _roll_back(self, month: int, server: Server) -> None:
-        command = f'mlworkflow rollback --because "{REASON}"'
-        bad = self._version
-        self.hands.type(command)
+        Columns that drift alone are no reason: the outcomes will tell whether the model suffers.
+        """
+        taken_up = self._taken_up[self._version]
+        strange = [one for one in lasting if one["part"] == "quality" and one["since"] == self.world.label(taken_up)]
+        felt = next((alarm for alarm in lasting if alarm["part"] in FELT), None)
+        if taken_up > 1 and strange:
+            self._roll_back(month, strange[0], server)
+        elif felt is not None and felt["windows"] >= self.world.setting.enough:
+            self._retrain(month, felt, server)
+
+    def _roll_back(self, month: int, alarm: dict[str, Any], server: Server) -> None:
+        bad, why = self._version, alarm["check"]["words"]
+        self.hands.type("mlworkflow rollback --because", why)
         self._take_up(month, server)
-        self._say(month, "rolled back", f"from {bad} to {self._version}: {REASON}", command)
+        self._say(month, "rolled back", f"from {bad} to {self._version}", f"mlworkflow rollback --because '{why}'")
 
     def _retrain(self, month: int, alarm: dict[str, Any], server: Server) -> None:
         """Ask for a better model; a change that is reviewed as better is merged and released."""
