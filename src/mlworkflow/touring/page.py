@@ -15,7 +15,7 @@ WORDS = {
     "released": "goes into use",
     "quiet": "quiet",
     "alarm": "alarm",
-    "ended": "over",
+    "lasting": "lasting",
     "retrained": "retrained",
     "mishap": "mishap",
     "rolled back": "rolled back",
@@ -37,7 +37,7 @@ def page(told: Told, setting: Setting, turned: str | None) -> str:
         setting=setting,
         turned=turned,
         named=named(told),
-        charts=[_chart(told, turned, primary, title) for primary, title in SHOWN],
+        charts=[_chart(told, keys, title) for keys, title in SHOWN],
         months=_by_month(told),
         words=WORDS,
         tones=TONES,
@@ -45,10 +45,10 @@ def page(told: Told, setting: Setting, turned: str | None) -> str:
 
 
 SHOWN = [
-    (("performance/roc_auc", "estimated/roc_auc"), "ROC AUC: measured, and estimated without outcomes"),
-    (("money/model", "money/baseline"), "EUR a customer and month: the model, and one decision for all"),
-    (("predictions/psi",), "Drift of the predictions, PSI"),
-    (("drift/charges/psi",), "Drift of the charges, PSI"),
+    ({"performance/roc_auc": "measured", "estimated/roc_auc": "estimated without outcomes"}, "ROC AUC"),
+    ({"money/model": "the model", "money/baseline": "one decision for all"}, "EUR a customer and month"),
+    ({"predictions/psi": "PSI"}, "Drift of the predictions, PSI"),
+    ({"drift/charges/psi": "PSI"}, "Drift of the charges, PSI"),
 ]
 
 
@@ -58,13 +58,13 @@ def named(told: Told) -> str | None:
     return alarms[0].since if alarms else None
 
 
-def _chart(told: Told, turned: str | None, keys: tuple[str, ...], title: str) -> dict[str, Any]:
+def _chart(told: Told, keys: dict[str, str], title: str) -> dict[str, Any]:
     labels = [*told.versions]
     courses = []
-    for place, key in enumerate(keys):
+    for place, (key, name) in enumerate(keys.items()):
         values = [(told.months.get(label, {}).get("numbers") or {}).get(key) or {} for label in labels]
         ends = [(value.get("low"), value.get("high")) for value in values]
-        courses.append(Course(key.partition("/")[0], [value.get("value") for value in values], ends, place > 0))
+        courses.append(Course(name, [value.get("value") for value in values], ends, place > 0))
     marks = [at for at, label in enumerate(labels) if any(one["alarm"] for one in _checks(told, label))]
     return {"title": title, "svg": over_time(courses, labels, title=title, marks=marks), "courses": courses}
 

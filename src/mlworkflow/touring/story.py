@@ -39,7 +39,7 @@ class Event:
     """Something that happened in a month in use."""
 
     month: str
-    kind: str  # released, quiet, alarm, ended, retrained, mishap, rolled back
+    kind: str  # released, quiet, alarm, lasting, retrained, mishap, rolled back
     words: str
     command: str | None = None
     about: str | None = None  # of an alarm: its part
@@ -169,14 +169,16 @@ class Year:
         for alarm in new:
             self._known.add((report["version"], _key(alarm)))
             words = f"since {alarm['since']}: {alarm['check']['words']}"
-            self._say(month, "alarm", words, MONITOR, about=alarm["part"], since=alarm["since"])
+            self._say(month, "alarm", words, about=alarm["part"], since=alarm["since"])
+        if lasting and not new:
+            self._say(month, "lasting", ", ".join(map(_key, lasting)))
         if not lasting:
             self._say(month, "quiet", "nothing to do", MONITOR)
         else:
             self._act(month, lasting, server)
 
     def _act(self, month: int, lasting: Sequence[dict[str, Any]], server: Server) -> None:
-        """Go back where the rows are of another kind since the version is in use; else retrain, once outcomes ask for it.
+        """Go back where rows are of another kind since the version is in use; else retrain, once outcomes ask for it.
 
         Columns that drift alone are no reason: the outcomes will tell whether the model suffers.
         """
