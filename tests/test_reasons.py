@@ -66,6 +66,13 @@ def test_a_value_that_is_not_known_is_a_reason_like_another(model):
     assert {one.field: one.value for one in found}["age"] is None
 
 
+def test_a_usual_value_and_one_that_changes_nothing_are_no_reasons(model):
+    line = linear(model, lambda age, paid: 3 * age)
+    usual = {one.name: one.usual for one in line.fields.all}
+    rows = columns(line, usual, {**usual, "paid": usual["paid"] + 1}, {**usual, "age": 20})
+    assert [[one.field for one in found] for found in reasons(line, rows)] == [[], [], ["age"]]
+
+
 def test_no_rows_have_no_reasons(model):
     assert reasons(model, columns(model)) == []
 

@@ -39,7 +39,8 @@ class Reason:
 def reasons(model: Model, columns: Columns, most: int = 5) -> list[list[Reason]]:
     """Return for each row of typed columns at most `most` reasons, the largest effect first; none for clusters.
 
-    Fields that a row need not have, and dates that a feature looks back by, are left out.
+    A value that is the usual one, or that changes nothing, is no reason: the usual row has none. Fields that
+    a row need not have, and dates that a feature looks back by, are left out.
     """
     count = len(next(iter(columns.values())))
     if model.task == "clustering" or not count:
@@ -62,7 +63,8 @@ def _of(model: Model, columns: Columns, names: Sequence[str], most: int) -> list
         name = names[place]
         return Reason(name, own[name][row], common[name][row], float(effects[row, place]))
 
-    return [[reason(row, place) for place in line] for row, line in enumerate(order)]
+    found = [[reason(row, place) for place in line] for row, line in enumerate(order)]
+    return [[one for one in line if one.effect and one.value != one.usual] for line in found]
 
 
 def _usual_row(model: Model, columns: Columns) -> Columns:
