@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mlworkflow.config import conf
+from mlworkflow.config.mistakes import file_mistakes
 from mlworkflow.core.params import Model
 from mlworkflow.learning import modelfile, models
 from mlworkflow.learning.crossval import check_folds, fit, predict, rows_of
@@ -24,7 +25,7 @@ def test_a_model_of_another_package_is_one_more_file(task, tmp_path, monkeypatch
     pytest.importorskip("lightgbm")
     monkeypatch.chdir(copy_conf(tmp_path))
     (tmp_path / "conf/model/lightgbm.yaml").write_text(re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[0])
-    assert conf.validate_all() == []
+    assert file_mistakes() == conf.attempt(["model=lightgbm"])[1] == []
     model = Model.model_validate(conf.compose(["model=lightgbm"])["model"])
     own = models.own_parameters(model, task)
     assert own["estimator__num_leaves"] == 15
@@ -48,7 +49,7 @@ def test_the_recipe_for_a_model_is_one_more_file(tmp_path, monkeypatch):
     monkeypatch.chdir(copy_conf(tmp_path))
     recipe = re.findall(r"```yaml\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)[0]
     (tmp_path / "conf/model/ada_boost.yaml").write_text(recipe)
-    assert conf.validate_all() == []
+    assert file_mistakes() == conf.attempt(["model=ada_boost"])[1] == []
     model = Model.model_validate(conf.compose(["model=ada_boost"])["model"])
     assert models.own_parameters(model, "binary") == {"learning_rate": 0.5}
 

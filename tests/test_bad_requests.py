@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mlworkflow.api import command
 from mlworkflow.api.command import ServeError, Wanted, serve
 from mlworkflow.api.front import Front
 from mlworkflow.api.keys import add
@@ -199,6 +200,7 @@ PATHS = [
     ("POST", "/predict", {"content-type": "text/plain"}, 415, "must be application/json"),
     ("POST", "/predict", {"content-type": ""}, 415, "none is named"),
     ("POST", "/predict?reasons=many", {}, 422, "reasons"),
+    ("POST", "/predict?reson=3", {}, 422, "'reson' is no parameter of this path, only 'reasons' is"),
     ("POST", "/predict?reasons=101", {}, 422, "reasons"),
     ("POST", "/predict?reasons=-1", {}, 422, "reasons"),
     ("POST", "/predict", {"content-length": "99999999999"}, 413, "bytes"),
@@ -460,6 +462,22 @@ def other(tmp_path_factory):
 def test_a_challenger_that_reads_fields_another_way_is_refused(folder, other):
     with pytest.raises(ServeError, match="'plan' is a number to the challenger, but a category to the champion"):
         serve(Wanted(bundle=folder, challenger=str(other), share=0.5))
+
+
+def test_a_challenger_that_is_what_serves_is_refused(folder):
+    with pytest.raises(ServeError, match="must be another version than what serves, but both are bundle-"):
+        serve(Wanted(bundle=folder, challenger=str(folder), share=0.5))
+
+
+def test_what_is_told_at_the_start_can_be_typed_and_names_the_challenger(tmp_path):
+    wanted = Wanted(host="0.0.0.0", challenger="v2", share=0.1)
+    assert command._address("0.0.0.0", 8000) == "http://127.0.0.1:8000"
+    assert command._address("::", 8000) == "http://[::1]:8000"
+    assert command._address("lan", 8000) == "http://lan:8000"
+    assert any("every address of this machine" in line for line in command._told(wanted, "http://x", True))
+    assert "v2, answers 10% of the rows" in command._second(wanted, ("v2", tmp_path))[0]
+    assert "in shadow" in command._second(Wanted(shadow=True), ("v2", tmp_path))[0]
+    assert command._second(Wanted(), None) == []
 
 
 @pytest.mark.parametrize("how", [{"share": 1.0}, {"shadow": True}])

@@ -22,3 +22,4 @@ from mlworkflow.origins.functions import FunctionError
 def test_a_question_ends_its_sentence_and_so_does_a_point(made):
     assert ", did you mean 'main'? M" in str(made(f"there is none{nearest('mian', ['main'])}"))
     assert "there is none. M" in str(made("there is none"))
+    assert "there is none. M" in str(made("there is none."))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mlworkflow.core import paths
+from mlworkflow.learning.threshold import Threshold
 from mlworkflow.runtime import load
 from mlworkflow.runtime.reasons import reasons
 from tests.test_bundle import customers, make, question
@@ -65,5 +66,28 @@ def test_a_value_that_is_not_known_is_a_reason_like_another(model):
     assert {one.field: one.value for one in found}["age"] is None
 
 
+def test_a_usual_value_and_one_that_changes_nothing_are_no_reasons(model):
+    line = linear(model, lambda age, paid: 3 * age)
+    usual = {one.name: one.usual for one in line.fields.all}
+    rows = columns(line, usual, {**usual, "paid": usual["paid"] + 1}, {**usual, "age": 20})
+    assert [[one.field for one in found] for found in reasons(line, rows)] == [[], [], ["age"]]
+
+
 def test_no_rows_have_no_reasons(model):
     assert reasons(model, columns(model)) == []
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.5, 0.95])
+def test_they_speak_of_the_class_that_is_decided_not_of_the_likelier_one(model, threshold):
+    def said(age, paid):
+        positive = 1 / (1 + np.exp(-(age - 50) / 20))
+        return np.column_stack([1 - positive, positive])
+
+    two = linear(replace(model, schema=replace(model.schema, task="binary", classes=["no", "yes"])), said)
+    two = replace(two, threshold=Threshold(threshold, "a false alarm costs little, or much"))
+    rows = columns(two, {"age": 30, "paid": 50.0}, {"age": 69, "paid": 50.0})  # 0.27 and 0.72: decided by the threshold
+    usual = {one.name: one.usual for one in two.fields.all}["age"]
+    for age, decided, found in zip(rows["age"], two.score(rows).predictions, reasons(two, rows, most=1), strict=True):
+        towards = 1 if decided == "yes" else -1
+        assert found[0].field == "age"
+        assert found[0].effect == pytest.approx(towards * (age - usual) / 20)

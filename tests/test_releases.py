@@ -166,6 +166,18 @@ def test_a_verdict_of_no_is_overridden_by_a_reason_that_stays_on_record(reposito
     assert "because: the old one broke the law" in " ".join(mlworkflow(repository, "releases").split())
 
 
+def test_where_an_experiment_was_run_the_line_that_makes_it_a_commit_is_told(repository):
+    head = git(repository, "rev-parse", "HEAD")
+    params = (repository / "params.yaml").read_text()
+    for name, seed in (("other-one", 8), ("bold-name", 7)):
+        (repository / "params.yaml").write_text(params.replace("seed: 42", f"seed: {seed}"))
+        made = git(repository, "stash", "create")
+        git(repository, "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/{name}", made)
+    assert "`mlworkflow promote bold-name --commit`" in " ".join(mlworkflow(repository, "release", code=1).split())
+    (repository / "params.yaml").write_text(f"{params}# by hand\n")
+    assert "promote" not in mlworkflow(repository, "release", code=1)
+
+
 @pytest.mark.parametrize("harm", ["missing", "damaged", "another", "not recorded"])
 def test_no_reason_releases_a_bundle_that_is_not_the_recorded_one(repository, harm):
     place = repository / "models/bundle"
@@ -267,6 +279,22 @@ def test_a_rollback_to_a_version_that_was_given_up_forgets_the_one_it_replaces(r
     assert at(repository) == "v1.0.0"
 
 
+def test_what_goes_forward_is_no_rollback_and_the_older_version_is_the_way_back(repository):
+    mlworkflow(repository, "release")
+    released(repository, "second")
+    mlworkflow(repository, "rollback", "--because", "a")
+    mlworkflow(repository, "rollback", "--to", "v1.1.0", "--because", "it was the data")
+    history = mlworkflow(repository, "releases").split("prod:")[1]
+    assert "forward from v1.0.0: it was the data" in history.splitlines()[1]
+    assert history.count("rolled back") == 1
+    mlworkflow(repository, "rollback", "--because", "no, it was not")
+    assert at(repository) == "v1.0.0"
+    say = "x\n\nrolled back: v1.0.0\n"  # as it was recorded once
+    git(repository, "tag", "-a", "-m", say, f"{NAME}#prod#6", f"{NAME}@v1.1.0^{{}}")
+    mlworkflow(repository, "rollback", "--because", "again")
+    assert at(repository) == "v1.0.0"
+
+
 def test_a_rollback_needs_a_reason_and_a_bundle_that_can_be_had(repository):
     mlworkflow(repository, "release")
     released(repository, "second")
@@ -294,6 +322,8 @@ def test_the_table_fits_a_terminal_and_tells_what_each_version_was(repository):
     assert "there is no release yet" in mlworkflow(repository, "releases", code=1)
     assert json.loads(mlworkflow(repository, "releases", "--json")) == []
     git(repository, "config", "user.name", "A person with a name that is rather long")
+    mlworkflow(repository, "release", "--stage", "preproduction")
+    assert " preproduction " in mlworkflow(repository, "releases").splitlines()[2]  # a person's name is cut first
     mlworkflow(repository, "release", "--stage", "a-stage-with-a-rather-long-name")
     model(repository, "second", verdict=NO_BETTER, good_enough=False)
     mlworkflow(repository, "release", "--because", "words " * 30)
@@ -303,7 +333,9 @@ def test_the_table_fits_a_terminal_and_tells_what_each_version_was(repository):
     assert [(line[0], line[-3]) for line in lines[2:4]] == [("v1.1.0", "no"), ("v1.0.0", "yes")]
     assert "v1.1.0 no better than the baseline; rules missed; because: words words" in said
     (told,) = json.loads(mlworkflow(repository, "releases", "--json"))
-    assert told["stages"] == {"a-stage-with-a-rather-long-name": "v1.0.0", "prod": "v1.1.0"}
+    assert told["stages"] == {
+        "preproduction": "v1.0.0", "a-stage-with-a-rather-long-name": "v1.0.0", "prod": "v1.1.0"
+    }  # fmt: skip
     assert [(one["model"], one["value"]) for one in told["versions"]] == [("second", 0.9), ("first", 0.9)]
 
 
@@ -364,6 +396,18 @@ def test_another_clone_takes_the_bundle_from_the_remote(repository, tmp_path):
     remote.rename(tmp_path / "gone")
     with pytest.raises(ReleaseError, match=r"is not in DVC's cache, and the remote store cannot be reached"):
         bundles.fetch(now, other)
+
+
+def test_a_remote_that_was_added_after_the_release_is_asked(repository, tmp_path):
+    mlworkflow(repository, "release")
+    (tmp_path / "remote").mkdir()
+    git(tmp_path, "clone", "--quiet", str(repository), str(tmp_path / "other"))
+    for root in (repository, tmp_path / "other"):
+        with (root / ".dvc/config").open("a") as file:
+            file.write("    remote = store\n['remote \"store\"']\n    url = ../../remote\n")
+    shutil.copytree(repository / ".dvc/cache/files", tmp_path / "remote/files")  # as `dvc push` does
+    place = bundles.fetch(tags.current("prod", root=tmp_path / "other"), tmp_path / "other")
+    assert folder.read(place)[0]["model"] == "first"
 
 
 def test_a_fetch_that_is_killed_leaves_nothing_that_looks_whole(repository):

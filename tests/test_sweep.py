@@ -83,8 +83,11 @@ TINY = """
 import json, time, pathlib
 import numpy as np, pandas as pd, yaml
 seed = yaml.safe_load(open("params.yaml"))["seed"]
-begun = time.time()
-time.sleep(4)
+begun, there = time.time(), pathlib.Path("BEGUN")
+(there / str(seed)).touch()
+while len(list(there.iterdir())) < 2:  # experiments one after the other never meet
+    assert time.time() < begun + 90, "alone"
+    time.sleep(0.05)
 assert seed != 44, "seed 44 is unlucky"
 rng = np.random.default_rng(seed)
 truth = np.arange(60) % 2
@@ -100,9 +103,10 @@ json.dump({"roc_auc": 0.5}, open("metrics/cv.json", "w"))
 
 @pytest.fixture
 def quick(clone) -> Path:
-    """A clone whose workflow is one stage of a few seconds; the seed 44 fails."""
+    """A clone whose workflow is one stage, which waits for that of another experiment; the seed 44 fails."""
     (clone / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
-    (clone / "tiny.py").write_text(TINY, encoding="utf-8")
+    (clone / "tiny.py").write_text(TINY.replace("BEGUN", str(clone.with_name("begun"))), encoding="utf-8")
+    clone.with_name("begun").mkdir()
     (clone / "conf/sweep/seeds.yaml").write_text("name: seeds\nquestion: Luck?\nseeds: 3\n", encoding="utf-8")
     for name in ("dvc.lock", "metrics/decision.json", "metrics/drift.json", "metrics/baseline.json"):
         (clone / name).unlink()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlworkflow.runtime.model import Model
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+EVERY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # all addresses of a machine, which nobody can type: its own name
 
 
 class ServeError(ProjectError):
@@ -63,6 +64,8 @@ def serve(wanted: Wanted) -> int:
         raise ServeError(found)
     version, folder = _champion(wanted)
     challenger = _challenger(wanted)
+    if challenger is not None and challenger[0] == version:
+        raise ServeError([f"the challenger must be another version than what serves, but both are {version}"])
     name = _demand_usable(folder, challenger)
     with _running() as pointer:
         from mlworkflow.api import server
@@ -71,8 +74,8 @@ def serve(wanted: Wanted) -> int:
         settings = _settings(wanted, pointer, challenger)
 
         def ready(port: int) -> None:
-            host = f"[{wanted.host}]" if ":" in wanted.host else wanted.host
-            print(_told(wanted, name, version, f"http://{host}:{port}", bool(keys)), flush=True)
+            told = [f"{name} {version}{_source(wanted)}", *_second(wanted, challenger)]
+            print("\n".join([*told, *_told(wanted, _address(wanted.host, port), bool(keys))]), flush=True)
 
         follow = None if wanted.bundle else _follower(wanted.stage, pointer, version)
         return server.run(settings, wanted.host, wanted.port, follow, ready)
@@ -207,19 +210,35 @@ def _follower(stage: str, pointer: Path, version: str) -> Callable[[], None]:
     return follow
 
 
-def _told(wanted: Wanted, name: str, version: str, address: str, keys: bool) -> str:
-    source = "" if wanted.bundle else f" ({wanted.stage}; another release is taken up as it comes)"
+def _address(host: str, port: int) -> str:
+    """Return what a person on this machine can type."""
+    here = EVERY.get(host, host)
+    return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
+
+
+def _source(wanted: Wanted) -> str:
+    return "" if wanted.bundle else f" ({wanted.stage}; another release is taken up as it comes)"
+
+
+def _second(wanted: Wanted, challenger: tuple[str, Path] | None) -> list[str]:
+    """Return the line of the challenger, if there is one."""
+    if challenger is None:
+        return []
+    does = "in shadow: asked and recorded, answers none" if wanted.shadow else f"answers {wanted.share:.0%} of the rows"
+    return [f"  challenger  {challenger[0]}, {does}"]
+
+
+def _told(wanted: Wanted, address: str, keys: bool) -> list[str]:
     recorded = {"off": "not recorded"}.get(wanted.log, f"recorded in {wanted.log_folder} ({wanted.log})")
-    lines = [
-        f"{name} {version}{source}",
+    return [
         f"  page        {address}/",
         f"  predict     POST {address}/predict",
         f"  described   {address}/openapi.json",
         f"  keys        {'asked for' if keys else 'none: reachable from this machine alone'}",
         f"  predictions {recorded}",
+        *([f"  reached     at every address of this machine ({wanted.host})"] if wanted.host in EVERY else []),
         "Ctrl-C ends it.",
     ]
-    return "\n".join(lines)
 
 
 def options(arguments: Any, here: Path) -> Wanted:

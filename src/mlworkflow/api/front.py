@@ -181,8 +181,12 @@ def demand_model(champion: Served, path: str) -> None:
 
 
 def _reasons(query: bytes) -> int:
-    """Return how many reasons a query asks for: `reasons=true` is five."""
-    told = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("reasons", ["0"])[-1].lower()
+    """Return how many reasons a query asks for: `reasons=true` is five. Raises RefusedError, 422."""
+    asked = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    if other := next((name for name in asked if name != "reasons"), None):
+        error = {"row": None, "field": other[:60], "rule": "is no parameter here, only reasons is", "value": None}
+        raise RefusedError(422, f"{other[:60]!r} is no parameter of this path, only 'reasons' is.", [error], close=True)
+    told = asked.get("reasons", ["0"])[-1].lower()
     if told in ("true", "false", "0", ""):
         return 5 if told in ("true", "") else 0
     if not (told.isdecimal() and told.isascii() and len(told) < 4 and int(told) <= MOST_REASONS):

@@ -23,8 +23,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def ended(told: str) -> str:
-    """Return words as the end of a sentence; a question, such as that of `nearest`, is ended already."""
-    return told if told.endswith("?") else f"{told}."
+    """Return words as the end of a sentence; another library's, or a question of `nearest`, may be ended already."""
+    return told if told.endswith(("?", ".")) else f"{told}."
 
 
 def reason(error: Exception) -> str:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import UnwritableError
-from mlworkflow.core.processes import DVC, shown, without
+from mlworkflow.core.processes import DVC, git, shown, without
 from mlworkflow.doctoring.hashing import folder_md5, md5
 from mlworkflow.releasing.tags import Release, ReleaseError, current, named
 from mlworkflow.reviewing.files import Files
@@ -107,23 +108,35 @@ def _object(cache: Path, digest: str) -> bytes | None:
 
 def _fetched(root: Path, release: Release, digest: str, say: Callable[[str], None]) -> Contents:
     """Return the bundle from DVC's remote. Raises ReleaseError where it is not to be had."""
-    with tempfile.TemporaryDirectory() as there:
-        to = Path(there) / paths.BUNDLE.name
-        command = [*DVC, "get", "--quiet", ".", paths.BUNDLE.as_posix(), "--rev", release.commit, "-o", str(to)]
-        say(f"$ {shown(command)}")
-        done = subprocess.run(
-            command,
-            cwd=root,
-            env=without("GIT_"),
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        found = _contents(to)
-    if _digest(found) != digest:
-        raise _lost(root, release, done.stderr)
-    return found
+    said = ""
+    for remote in _remotes(root, release):
+        with tempfile.TemporaryDirectory() as there:
+            to = Path(there) / paths.BUNDLE.name
+            command = [*DVC, "get", "--quiet", ".", paths.BUNDLE.as_posix(), "--rev", release.commit, *remote]
+            said = _run(root, [*command, "-o", str(to)], say)
+            found = _contents(to)
+        if _digest(found) == digest:
+            return found
+    raise _lost(root, release, said)
+
+
+def _run(root: Path, command: Sequence[str], say: Callable[[str], None]) -> str:
+    """Return what a command said of errors."""
+    say(f"$ {shown(command)}")
+    done = subprocess.run(
+        command, cwd=root, env=without("GIT_"), capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
+    return done.stderr
+
+
+def _remotes(root: Path, release: Release) -> list[list[str]]:
+    """Return the options to try: today's default remote, where the commit names another or none; then its own."""
+    from dvc.config import Config
+
+    now = Config(str(root / ".dvc"))["core"].get("remote")
+    own = git(root, "show", f"{release.commit}:./.dvc/config").stdout
+    named = now is None or re.search(rf"^\s*remote\s*=\s*{re.escape(now)}\s*$", own, re.MULTILINE)
+    return [[]] if named else [["--remote", now], []]
 
 
 def _lost(root: Path, release: Release, said: str) -> ReleaseError:

@@ -17,7 +17,7 @@ from mlworkflow.core.processes import DVC, git, shown, without
 from mlworkflow.releasing import ready, tags
 from mlworkflow.releasing.bundles import fetch, recorded
 from mlworkflow.releasing.ready import Reason
-from mlworkflow.releasing.tags import BACK, BECAUSE, Release, ReleaseError
+from mlworkflow.releasing.tags import BACK, BECAUSE, FORTH, Release, ReleaseError
 from mlworkflow.reviewing.files import Files
 from mlworkflow.reviewing.revisions import Revision
 
@@ -67,7 +67,7 @@ def release(
 def rollback(
     stage: str = "prod", *, to: str | None = None, because: str | None = None, problem: str | None = None
 ) -> int:
-    """Put a stage back to the version that served before, or to another one; return the exit code.
+    """Put a stage back to the version that served before, or to another one, older or newer; return the exit code.
 
     Raises:
         ReleaseError: no reason, no version before, no such version, or its bundle is not to be had; nothing was tagged.
@@ -84,8 +84,9 @@ def rollback(
             f"a rollback of {stage} from {now.version} to {target.version} needs a reason", f'Type `{line} "REASON"`.'
         )
     fetch(target, say=tell)
-    first = f"{now.problem}: {stage} back from {now.version} to {target.version}"
-    record = f"{first}\n\n{BACK}: {now.version}\n{BECAUSE}: {because}\n"
+    forth = tags.newer(target.version, now.version)
+    first = f"{now.problem}: {stage} {'forward' if forth else 'back'} from {now.version} to {target.version}"
+    record = f"{first}\n\n{FORTH if forth else BACK}: {now.version}\n{BECAUSE}: {because}\n"
     _announce(root, [_assign(root, now.problem, target.version, stage, record)])
     return 0
 

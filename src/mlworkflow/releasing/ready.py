@@ -19,6 +19,7 @@ from mlworkflow.core.processes import git
 from mlworkflow.doctoring.hashing import path_md5
 from mlworkflow.doctoring.symptom import some
 from mlworkflow.judging.verdict import BETTER
+from mlworkflow.promoting.experiments import experiments
 from mlworkflow.releasing.bundles import recorded
 from mlworkflow.releasing.tags import ReleaseError
 from mlworkflow.reviewing import stale
@@ -83,9 +84,20 @@ def _verdict(told: dict[str, Any]) -> Iterator[Reason]:
 
 def _dirty(root: Path) -> Iterator[Reason]:
     if changed := git(root, "diff", "--name-only", "--relative", "HEAD").stdout.splitlines():
-        yield Reason(f"not committed: {some(changed)}", final=False)
+        yield Reason(f"not committed: {some(changed)}{_experiment(root, changed)}", final=False)
     if new := git(root, "ls-files", "--others", "--exclude-standard", "--", *TAKEN).stdout.splitlines():
         yield Reason(f"Git does not know {some(new)}", final=False)
+
+
+def _experiment(root: Path, changed: list[str]) -> str:
+    """Return what to type where the workspace is that of an experiment, nothing otherwise."""
+    if paths.PARAMS.as_posix() not in changed:
+        return ""
+    here = git(root, "hash-object", "--", paths.PARAMS.as_posix()).stdout
+    for one in experiments(root):
+        if git(root, "rev-parse", "--verify", "--quiet", f"{one.commit}:./{paths.PARAMS.as_posix()}").stdout == here:
+            return f"; this is the experiment {one.name}: `mlworkflow promote {one.name} --commit`"
+    return ""
 
 
 def _nobody(root: Path) -> Iterator[Reason]:

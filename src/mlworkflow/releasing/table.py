@@ -10,11 +10,12 @@ from typing import Any
 
 from mlworkflow.judging.verdict import BETTER
 from mlworkflow.releasing import ready, tags
-from mlworkflow.releasing.tags import BACK, BECAUSE, Release, ReleaseError
+from mlworkflow.releasing.tags import BACK, BECAUSE, FORTH, Release, ReleaseError
 from mlworkflow.summary import WIDTH, number
 
 HEAD = ["version", "stage", "when", "who", "commit", "verdict", "metric", ""]
-CUT = [HEAD.index(name) for name in ("stage", "who", "metric")]  # where a line would be too long
+CUT = [HEAD.index(name) for name in ("who", "metric", "stage")]  # where a line would be too long, in this order
+LEAST = 8  # characters that stay of each, as long as another can be cut
 
 
 def releases(*, as_json: bool = False) -> str:
@@ -65,6 +66,7 @@ def _assignment(one: Release) -> dict[str, Any]:
         "who": one.who,
         "when": one.when.isoformat(),
         "rolled_back": one.told(BACK),
+        "gone_forward_from": one.told(FORTH),
         "because": one.told(BECAUSE),
     }
 
@@ -103,6 +105,7 @@ def _day(one: dict[str, Any]) -> str:
 def _step(one: dict[str, Any]) -> str:
     when = str(one["when"])[:16].replace("T", " ")
     back = f", rolled back {one['rolled_back']}" if one["rolled_back"] else ""
+    back = f", forward from {one['gone_forward_from']}" if one["gone_forward_from"] else back
     because = f": {one['because']}" if one["because"] else ""
     return f"{when}  {one['version']}  {one['who']}{back}{because}"
 
@@ -111,7 +114,8 @@ def _table(rows: list[list[str]]) -> list[str]:
     """Return the rows in columns; long names are cut, so that a line has 80 columns."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD))]
     while sum(widths) + 2 * len(widths) > WIDTH:
-        widths[max(CUT, key=lambda place: widths[place])] -= 1
+        long = [place for place in CUT if widths[place] > LEAST]
+        widths[long[0] if long else max(CUT, key=lambda place: widths[place])] -= 1
     return [
         "".join(f"  {_cut(cell, width):<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows

@@ -27,7 +27,7 @@ FIELDS = (
 )  # fmt: skip
 END = "\x00\x01\n"
 FORMAT = "%00".join(f"%({field})" for field in FIELDS) + "%00%01"
-BECAUSE, BACK = "because", "rolled back"
+BECAUSE, BACK, FORTH = "because", "rolled back", "gone forward from"
 
 
 class ReleaseError(ProjectError):
@@ -155,6 +155,11 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.split(r"[-+]", version.removeprefix("v"))[0].split("."))
 
 
+def newer(version: str, than: str) -> bool:
+    """Return whether a version has the greater numbers."""
+    return numbers(version) > numbers(than)
+
+
 def stages(tags: Iterable[Tag], problem: str) -> list[str]:
     """Return the stages that a problem's versions were put into, by name."""
     return sorted({tag.stage for tag in tags if tag.problem == problem and tag.stage})
@@ -179,15 +184,16 @@ def assignments(tags: Iterable[Tag], problem: str, stage: str) -> list[Release]:
 def served(assigned: Iterable[Release]) -> list[Release]:
     """Return the versions that a rollback goes back through, the present one last.
 
-    A version that comes back takes out what came after it; a rollback takes out what it rolled back. So after
-    A, B, a rollback to A, and C, these are A, C: B was given up, and nobody wants it back.
+    A version that comes back takes out what came after it; a rollback to an older one takes out what it rolled back. So
+    after A, B, a rollback to A, and C, these are A, C: B was given up, and nobody wants it back. To a newer version one
+    goes forward, whatever the command was called, and the older one is the way back.
     """
     stack: list[Release] = []
     for one in assigned:
         place = next((place for place, old in enumerate(stack) if old.version == one.version), None)
         if place is not None:
             del stack[place:]
-        elif one.told(BACK) and stack:
+        elif one.told(BACK) and stack and not newer(one.version, stack[-1].version):
             stack.pop()
         stack.append(one)
     return stack

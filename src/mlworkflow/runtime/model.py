@@ -119,9 +119,13 @@ class Model:
         """Return predictions from what `compute` returned."""
         if not self.classes:
             return Scored(said.tolist())
-        probabilities = said / said.sum(axis=1, keepdims=True)
-        codes = self.threshold.labels(probabilities) if self.threshold else probabilities.argmax(axis=1)
+        probabilities, codes = self.codes(said)
         return Scored([self.classes[code] for code in codes.tolist()], probabilities)
+
+    def codes(self, said: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (n, K) probabilities, each row's sum one, and the (n,) codes of the classes decided on."""
+        probabilities = said / said.sum(axis=1, keepdims=True)
+        return probabilities, self.threshold.labels(probabilities) if self.threshold else probabilities.argmax(axis=1)
 
     def wider(self, columns: Columns, back: Columns | None = None) -> Columns:
         """Return typed columns with impossible numbers made missing, and with every feature.

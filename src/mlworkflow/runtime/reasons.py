@@ -26,8 +26,8 @@ class Reason:
     """One value and what it contributes.
 
     field: its name. value, usual: as they stand in the row, and in the usual row; None where missing.
-    effect: of classes, in log odds of the class that is predicted; of values, in their unit. More than zero: it speaks
-        for what is predicted, or makes the value larger.
+    effect: of classes, in log odds of the class that is predicted, which a threshold may make the less likely one; of
+        values, in their unit. More than zero: it speaks for what is predicted, or makes the value larger.
     """
 
     field: str
@@ -39,7 +39,8 @@ class Reason:
 def reasons(model: Model, columns: Columns, most: int = 5) -> list[list[Reason]]:
     """Return for each row of typed columns at most `most` reasons, the largest effect first; none for clusters.
 
-    Fields that a row need not have, and dates that a feature looks back by, are left out.
+    A value that is the usual one, or that changes nothing, is no reason: the usual row has none. Fields that
+    a row need not have, and dates that a feature looks back by, are left out.
     """
     count = len(next(iter(columns.values())))
     if model.task == "clustering" or not count:
@@ -62,7 +63,8 @@ def _of(model: Model, columns: Columns, names: Sequence[str], most: int) -> list
         name = names[place]
         return Reason(name, own[name][row], common[name][row], float(effects[row, place]))
 
-    return [[reason(row, place) for place in line] for row, line in enumerate(order)]
+    found = [[reason(row, place) for place in line] for row, line in enumerate(order)]
+    return [[one for one in line if one.effect and one.value != one.usual] for line in found]
 
 
 def _usual_row(model: Model, columns: Columns) -> Columns:
@@ -88,7 +90,7 @@ def _effects(model: Model, columns: Columns, usual: Columns, names: Sequence[str
         mixed[name] = np.where(own[:, place, None], columns[name], usual[name]).ravel()
     back = model.back(model.possible(columns))
     said = model.compute(model.wider(mixed, {name: np.tile(values, blocks) for name, values in back.items()}))
-    codes = np.tile(said[:count].argmax(axis=1), blocks) if said.ndim == 2 else None
+    codes = np.tile(model.codes(said[:count])[1], blocks) if said.ndim == 2 else None
     whole, nothing, *others = _scale(said, codes).reshape(blocks, count)
     put_in, taken_out = np.array(others[: len(names)]), np.array(others[len(names) :])
     return np.asarray(((put_in - nothing) + (whole - taken_out)) / 2).T
