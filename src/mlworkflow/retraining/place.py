@@ -5,11 +5,12 @@ It shares DVC's cache with the repository, so that what was computed there is fo
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shlex
 import shutil
-import subprocess
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,10 +19,10 @@ from pathlib import Path
 
 from mlworkflow.core import io
 from mlworkflow.core.errors import ProjectError, UnwritableError
-from mlworkflow.core.processes import DVC, git, shown, without
+from mlworkflow.core.processes import DVC, git, shown, started, without
 
 FOLDER = Path(".mlworkflow/retrain")
-CLONE = "clone"
+CLONE, RUNNING = "clone", "running"
 
 
 class RetrainError(ProjectError):
@@ -50,14 +51,16 @@ class Place:
         if words[0] == "mlworkflow":
             command = [sys.executable, "-m", "mlworkflow.cli", *words[1:]]
         self.say(f"$ {shlex.join(words)}")
-        done = subprocess.run(
-            command, cwd=self.folder, env=dict(self.env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", check=False,
-        )  # fmt: skip
-        if done.returncode:
-            told = "\n".join(done.stdout.strip().splitlines()[-15:])
-            raise RetrainError(f"`{shown(words)}` in {self.folder} ended with exit code {done.returncode}:\n{told}")
-        return done.stdout
+        running = self.home / FOLDER / RUNNING
+        with started(command, self.folder, self.env, -1) as process:
+            io.write_text(str(process.pid), running)
+            assert process.stdout is not None
+            text, code = process.stdout.read(), process.wait()
+        running.unlink(missing_ok=True)
+        if code:
+            told = "\n".join(text.strip().splitlines()[-15:])
+            raise RetrainError(f"`{shown(words)}` in {self.folder} ended with exit code {code}:\n{told}")
+        return text
 
     def git(self, *words: str) -> str:
         """Return what a command of Git prints, without showing it. Raises RetrainError where it fails."""
@@ -91,7 +94,21 @@ def alone() -> Iterator[None]:
             raise RetrainError(
                 "one retraining runs in a repository at a time, and another runs here. Wait for its end."
             ) from error
+        _end_what_was_left()
         yield
+
+
+def _end_what_was_left() -> None:
+    """End the command of a retraining that was killed: it would write where this one works."""
+    import psutil
+
+    running = FOLDER / RUNNING
+    with contextlib.suppress(OSError, ValueError, psutil.Error):
+        process = psutil.Process(int(running.read_text(encoding="utf-8")))
+        if process.create_time() <= running.stat().st_mtime + 1.0:  # no other that has its number since
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
+    running.unlink(missing_ok=True)
 
 
 def place(branch: str, say: Callable[[str], None]) -> Place:
