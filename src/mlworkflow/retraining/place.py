@@ -120,6 +120,8 @@ def place(branch: str, say: Callable[[str], None]) -> Place:
     found = Place(top / prefix, root, _environment(top / prefix), say)
     if not top.is_dir():
         _clone(found, top, Path(home), branch)
+    for left in (top / ".git").rglob("*.lock"):  # of a command of Git that was killed: nothing else runs here
+        left.unlink(missing_ok=True)
     return found
 
 

@@ -7,7 +7,6 @@ they say. A month's outcomes come in the month after; a month is judged when the
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -121,10 +120,6 @@ class Year:
         path.write_text(text.replace("# value:", f"{VALUE}# value:", 1) + KNOWN, encoding="utf-8")
         conf = self.hands.folder / "conf/config.yaml"
         lines = conf.read_text(encoding="utf-8").splitlines()
-        if self.world.setting.tries:
-            policy = self.hands.folder / "conf/retrain/default.yaml"
-            told = re.sub(r"tries: .*", f"tries: [{', '.join(self.world.setting.tries)}]", policy.read_text("utf-8"))
-            policy.write_text(told, encoding="utf-8")
         chosen = [f"  - problem: {PROBLEM}" if line.startswith("  - problem:") else line for line in lines]
         conf.write_text("\n".join(chosen) + "\n", encoding="utf-8")
 

@@ -34,7 +34,6 @@ class Setting:
         turn: the month in use, from 1, from which on customers leave for other reasons; None: never.
         mishap: the month in use at whose beginning somebody releases a bad model; None: nobody does.
         enough: months with outcomes that an alarm lasts, before another model is tried.
-        tries: what is tried then; none: what conf/retrain says.
         seed: of everything random.
     """
 
@@ -44,7 +43,6 @@ class Setting:
     turn: int | None = 5
     mishap: int | None = 11
     enough: int = 3
-    tries: tuple[str, ...] = ()
     seed: int = 42
 
 
