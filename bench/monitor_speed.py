@@ -1,0 +1,1 @@
+def speed(runs): pass
