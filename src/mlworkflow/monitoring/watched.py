@@ -160,7 +160,7 @@ def judged(window: Watched, scored: Scored | None, settings: Monitor) -> Judged:
     checks: list[Check] = []
     if sketch.rows >= settings.fewest_rows:
         checks += spreads.checks(reference.profile, sketch, settings)
-        found, why = joint.check(reference.sample, sketch.sample, settings)
+        found, why = joint.check(reference.sample, sketch.sample, settings, joint.steady(reference.profile))
         if found is not None:
             checks.append(found)
             numbers["joint/auc"] = Value(found.value)
