@@ -1,8 +1,8 @@
-"""How often is monitoring wrong, and how late? `make bench-monitor`: false alarms, planted faults, speed; as Markdown.
+"""How often is monitoring wrong, and how late? `make bench-monitor`: false alarms, faults, speed; as Markdown.
 
-Each window gets the whole report of conf/monitor/default.yaml (columns, joint drift, predictions, performance, estimated
-performance, concept, calibration, money, health), with its outcomes known. References and windows are drawn anew for
-each run; a run is one reference and the windows that follow it.
+Each window gets the whole report of conf/monitor/default.yaml (columns, joint drift, predictions, performance,
+estimated performance, concept, calibration, money, health), with its outcomes known. References and windows are drawn
+anew for each run; a run is one reference and the windows that follow it.
 
 - Quiet: windows from the population that the reference is from (worlds.py). A false alarm is one that begins; it
   counts once while it lasts. Windows of one run share a reference, so the interval (Clopper and Pearson 1934), which
@@ -20,16 +20,15 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import yaml
 from bench import monitor_speed
-from bench.worlds import TARGET, TRAINED, Model, World, churned, trained, weekly, worlds
+from bench.worlds import TRAINED, Model, churned, trained, weekly, worlds
 from joblib import Parallel, delayed
 
 from mlworkflow.core.arithmetic import FIXED
@@ -43,7 +42,7 @@ from mlworkflow.monitoring.watched import Watched, judged
 from mlworkflow.rows.arrays import Arrays
 
 SETTINGS = Path("conf/monitor/default.yaml")
-SIZES, CHURN_SIZES = (50, 200, 1_000), (500, 1_000)
+SIZES, CHURN_SIZES, FAULT_SIZES = (50, 200, 1_000), (500, 1_000), (200, 1_000)
 MONTHS, RUN = 12, 10  # windows of a quiet run
 AFTER = 2  # windows in which a fault must be found
 SLOW = 15  # windows of slow drift, of which each is a tenth of a standard deviation
@@ -159,7 +158,9 @@ def shifted(by: float) -> Plant:
 
     def plant(table: pd.DataFrame, model: Model, rng: np.random.Generator, age: int) -> pd.DataFrame:
         name = _number(model, rng)
-        return table.assign(**{name: table[name].astype("float64") + by * model.reference.profile["columns"][name]["std"]})
+        return table.assign(
+            **{name: table[name].astype("float64") + by * model.reference.profile["columns"][name]["std"]}
+        )
 
     return plant
 
@@ -220,7 +221,11 @@ def _number(model: Model, rng: np.random.Generator) -> str:
     return str(rng.choice(able))
 
 
-NUMERIC, MIXED, BINARY = ("breast_cancer", "diabetes", "made up", "churn"), ("made up", "churn"), ("breast_cancer", "made up")
+NUMERIC, MIXED, BINARY = (
+    ("breast_cancer", "diabetes", "made up", "churn"),
+    ("made up", "churn"),
+    ("breast_cancer", "made up"),
+)
 FAULTS = [
     Fault("one column up by 1 SD", shifted(1.0), NUMERIC),
     Fault("one column up by 0.5 SD", shifted(0.5), NUMERIC),
@@ -259,7 +264,7 @@ def faults(runs: int) -> None:
     print(f"\n| Fault | rows a window | found within {AFTER} windows | median delay, windows | said first by |")
     print("|---|--:|--:|--:|---|")
     for place, fault in enumerate(FAULTS):
-        for rows in (500, 1_000) if fault.tables == ("churn",) else SIZES:
+        for rows in CHURN_SIZES if fault.tables == ("churn",) else FAULT_SIZES:
             jobs = (delayed(planted)(place, rows, seed) for seed in range(runs))
             print(_fault_line(fault, rows, Parallel(n_jobs=-1)(jobs)), flush=True)
 
@@ -283,12 +288,12 @@ def main() -> None:
     if any(os.environ.get(name) != value for name, value in FIXED.items()):
         os.execve(sys.executable, [sys.executable, "-m", "bench.monitor", *sys.argv[1:]], {**os.environ, **FIXED})
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, help="of each line; by default 6 quiet ones, 40 of a fault")
+    parser.add_argument("--runs", type=int, help="of each line; by default 6 quiet ones, 20 of a fault")
     parser.add_argument("--only", choices=MEASURED, nargs="*", default=list(MEASURED))
     asked = parser.parse_args()
     started = time.perf_counter()
     for name in asked.only:
-        MEASURED[name](asked.runs or {"quiet": 6}.get(name, 40))
+        MEASURED[name](asked.runs or {"quiet": 6}.get(name, 20))
     print(f"\n{time.perf_counter() - started:.0f} s")
 
 

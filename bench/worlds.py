@@ -94,7 +94,7 @@ def embedded(name: str) -> World:
 
 
 def made_up(rows: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Return rows of 20 columns: normal, skewed, counts, mostly zero, missing here and there, categories; 1 in 4 is 1."""
+    """Return rows of 20 columns: normal, skewed, counts, mostly zero, with gaps, categories; one outcome in four is 1."""
     table = pd.DataFrame({f"normal{place}": rng.normal(10, 3, rows) for place in range(7)})
     for place, width in enumerate((0.5, 1.0, 1.5)):
         table[f"skewed{place}"] = np.exp(rng.normal(0, width, rows))
@@ -139,7 +139,9 @@ def _problem(task: str, classes: Sequence[str]) -> Problem:
         worth = {"unit": "EUR", "outcomes": {one: {other: 10 if one == other else -5 for other in classes}
                                              for one in classes}}  # fmt: skip
     metrics = {"primary": metric, "also": [], "least_gain": 0.02 if task == "binary" else 0.0}
-    return Problem.model_validate({**kept, "task": task, "data": {"target": TARGET}, "metrics": metrics, "value": worth})
+    return Problem.model_validate(
+        {**kept, "task": task, "data": {"target": TARGET}, "metrics": metrics, "value": worth}
+    )
 
 
 # ---- models and their references -------------------------------------------------------------------------------------
@@ -178,7 +180,9 @@ def model_of(train: pd.DataFrame, test: pd.DataFrame, schema: Schema, problem: P
     return Model(pipeline, schema, _reference(train, spread, scored, schema, problem), threshold)
 
 
-def _reference(train: pd.DataFrame, spread: dict[str, Any], scored: Scored, schema: Schema, problem: Problem) -> Reference:
+def _reference(
+    train: pd.DataFrame, spread: dict[str, Any], scored: Scored, schema: Schema, problem: Problem
+) -> Reference:
     bounds = intervals(problem.metrics.names, scored, seed=0)
     table = predictions(np.arange(len(scored)), scored, schema.classes)
     some, _ = sample(train, spread, problem.rights, 0)

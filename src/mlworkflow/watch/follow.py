@@ -20,6 +20,7 @@ from mlworkflow.watch.state import Labelled, State
 if TYPE_CHECKING:
     from mlworkflow.core.params import Monitor
     from mlworkflow.monitoring.watched import Reference, Watched
+    from mlworkflow.rows.arrays import Columns
     from mlworkflow.runtime.model import Model
 
 CHUNK = 20_000  # predictions a transaction
@@ -80,11 +81,11 @@ class Follower:
         progress, counts = self.state.progress, Counter[str]()
         own = [row for row in chunk if row.role == "champion" and row.version == self.version]
         counts["rows of other versions"] = sum(row.role == "champion" for row in chunk) - len(own)
-        inputs, ready = self._decoded(own, counts)
+        inputs, columns, ready = self._decoded(own, counts)
         numbers = self._numbers(ready, inputs, progress.rows, counts)
         placed = numbers >= 0
         for number in np.unique(numbers[placed]).tolist():
-            self._sketch(number, np.flatnonzero(numbers == number), ready, inputs)
+            self._sketch(number, np.flatnonzero(numbers == number), ready, columns)
         newest_asked = max([progress.newest, *(row.time for row in ready)])
         counts["asked earlier than a row before"] = _backwards(progress.newest, [row.time for row in ready])
         self.state.progress = replace(
@@ -94,17 +95,19 @@ class Follower:
         if early := self.state.come([row.id for row in chunk]):
             self._take_outcomes(raw_outcomes_of(self.folder, early))
 
-    def _decoded(self, own: Sequence[Raw], counts: Counter[str]) -> tuple[list[dict[str, Any]], list[Raw]]:
-        """Return (inputs, rows of the log) of those that fit the schema; the others are counted."""
-        inputs = _objects([row.inputs for row in own])
+    def _decoded(
+        self, own: Sequence[Raw], counts: Counter[str]
+    ) -> tuple[Sequence[Mapping[str, Any]], Columns, Sequence[Raw]]:
+        """Return (inputs, typed columns, rows of the log) of those that fit the schema; the others are counted."""
+        inputs, fields = _objects([row.inputs for row in own]), self.model.fields
         try:
-            self.model.fields.read(inputs)
-        except RowsError as error:
-            bad = {mistake.row for mistake in error.mistakes}
+            return inputs, fields.read(inputs), own
+        except RowsError:
+            bad = fields.unfit(inputs)
             counts["rows of another schema"] += len(bad)
             kept = [place for place in range(len(own)) if place not in bad]
-            return [inputs[place] for place in kept], [own[place] for place in kept]
-        return inputs, list(own)
+            good = [inputs[place] for place in kept]
+            return good, fields.read(good), [own[place] for place in kept]
 
     def _numbers(
         self, rows: Sequence[Raw], inputs: Sequence[Mapping[str, Any]], before: int, counts: Counter[str]
@@ -133,13 +136,11 @@ class Follower:
         moment = np.datetime64(str(told)[:26], "us")
         return None if np.isnat(moment) else float(moment.astype("int64") / 1e6)
 
-    def _sketch(
-        self, number: int, places: np.ndarray, rows: Sequence[Raw], inputs: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def _sketch(self, number: int, places: np.ndarray, rows: Sequence[Raw], typed: Columns) -> None:
         """Add rows to the sketches of their window."""
-        some, fields = [rows[place] for place in places], [inputs[place] for place in places]
+        some = [rows[place] for place in places]
         watched = self._window(number)
-        columns = self.model.fields.typed({one: [line.get(one) for line in fields] for one in self.model.fields.names})
+        columns = {name: values[places] for name, values in typed.items()}
         said = self._said(_objects([row.output for row in some]))
         times, latencies = np.array([row.time for row in some]), np.array([row.latency_ms for row in some])
         watched.add(columns, *said, [row.id for row in some], self.model.impossible(columns))
