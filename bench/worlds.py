@@ -94,7 +94,7 @@ def embedded(name: str) -> World:
 
 
 def made_up(rows: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Return rows of 20 columns: normal, skewed, counts, mostly zero, with gaps, categories; one outcome in four is 1."""
+    """Return rows of 20 columns: normal, skewed, counts, mostly zero, with gaps, categories; a quarter of y is 1."""
     table = pd.DataFrame({f"normal{place}": rng.normal(10, 3, rows) for place in range(7)})
     for place, width in enumerate((0.5, 1.0, 1.5)):
         table[f"skewed{place}"] = np.exp(rng.normal(0, width, rows))
