@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: repro test check bench bench-faults bench-scale bench-sources bench-tuning bench-killed bench-quality bench-review bench-serve bench-kills audit extras compose wire lock clean
+.PHONY: repro test check bench bench-faults bench-scale bench-sources bench-tuning bench-killed bench-quality bench-review bench-monitor bench-serve bench-kills audit extras compose wire lock clean
 
 repro: .venv/installed  ## run the whole workflow and print its summary
 	@! git ls-files --error-unmatch dvc.yaml >/dev/null 2>&1 || mlworkflow setup-git || true
@@ -41,6 +41,9 @@ bench-quality: .venv/installed-dev  ## the portfolio beside FLAML and AutoGluon:
 
 bench-review: .venv/installed-dev  ## how often the review's word is wrong, and which gains it finds
 	python -m bench.review
+
+bench-monitor: .venv/installed-dev  ## false alarms in quiet windows, how soon planted faults are found, rows per second
+	python -m bench.monitor
 
 bench-serve: .venv/installed-dev  ## requests per second beside plain FastAPI and an empty handler; batch beside the pipeline
 	python -m bench.serve

@@ -22,14 +22,13 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import yaml
 from bench import monitor_speed
-from bench.worlds import TRAINED, Model, churned, trained, weekly, worlds
+from bench.worlds import TRAINED, Model, churned, followed, trained, weekly, worlds
 from joblib import Parallel, delayed
 
 from mlworkflow.core.arithmetic import FIXED
@@ -247,23 +246,13 @@ def planted(place: int, rows: int, seed: int) -> tuple[int | None, Found]:
     fault, rng = FAULTS[place], np.random.default_rng([seed, rows, place, 2])
     count = fault.before + fault.windows
     turn = fault.before if fault.plant is as_they_are else None
-    model, tables = _drawn_all(fault.tables[seed % len(fault.tables)], rows, seed, turn)
+    model, tables = followed(fault.tables[seed % len(fault.tables)], rows, SLOW, seed, turn)
     tables = [*tables[:count]]
     same = int(rng.integers(2**31))  # the same column in each window
     for age in range(fault.windows):
         tables[fault.before + age] = fault.plant(tables[fault.before + age], model, np.random.default_rng(same), age)
     found = begun(reported(model, tables, monitor()))[fault.before :]
     return next(((age + 1, keys) for age, keys in enumerate(found) if keys), (None, ()))
-
-
-@lru_cache(maxsize=4)
-def _drawn_all(name: str, rows: int, seed: int, turn: int | None) -> tuple[Model, list[pd.DataFrame]]:
-    """Return the reference and the windows that several faults are planted in."""
-    if name == "churn":
-        return churned(rows, SLOW, seed, turn=turn)
-    rng = np.random.default_rng([seed, rows, 3])
-    model = trained(worlds()[name], TRAINED[seed % len(TRAINED)], rng)
-    return model, [worlds()[name].draw(rows, rng) for _ in range(SLOW)]
 
 
 def all_planted(rows: int, seed: int) -> list[tuple[int | None, Found]]:

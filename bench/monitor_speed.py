@@ -29,6 +29,7 @@ SIZES = {"arrays": (100_000, 1_000_000), "parquet": (100_000, 1_000_000), "log":
 TOGETHER = 131_072  # rows of a chunk of arrays
 SINCE, A_WINDOW = 1_700_000_000.0, 2_000  # seconds since 1970; rows of an hour
 MONITOR = Monitor(name="bench", window="hour")
+Seconds = tuple[float, float]  # of the clock, of the processor
 LINES = {"arrays": "arrays", "parquet": "Parquet, with predictions", "log": "prediction log"}
 
 
@@ -60,11 +61,19 @@ def prepared(folder: Path) -> None:
     io.write_json({"made": True}, folder / "made.json")
 
 
+def _now() -> Seconds:
+    return time.perf_counter(), time.process_time()
+
+
+def _since(started: Seconds) -> Seconds:
+    return time.perf_counter() - started[0], time.process_time() - started[1]
+
+
 # ---- what is measured ------------------------------------------------------------------------------------------------
 
 
-def of_arrays(folder: Path, rows: int) -> float:
-    """Return the seconds that typed arrays with their predictions take."""
+def of_arrays(folder: Path, rows: int) -> Seconds:
+    """Return the seconds that typed arrays with their predictions take, of the clock and of the processor."""
     from mlworkflow.monitoring.watched import Watched, judged, reference_of
     from mlworkflow.rows.arrays import Arrays
 
@@ -73,17 +82,17 @@ def of_arrays(folder: Path, rows: int) -> float:
     likely = np.random.default_rng(0).random(rows)
     said, labels = np.column_stack([1 - likely, likely]), (likely > 0.5).astype(int)
     ids = [f"row:{place}" for place in range(rows)]
-    started = time.perf_counter()
+    started = _now()
     window = Watched.empty(reference)
     for start in range(0, rows, TOGETHER):
         some = slice(start, start + TOGETHER)
         window.add({name: values[some] for name, values in columns.items()}, labels[some], said[some], ids[some])
     judged(window, None, MONITOR)
-    return time.perf_counter() - started
+    return _since(started)
 
 
-def of_parquet(folder: Path, rows: int) -> float:
-    """Return the seconds that a file in data/production/ takes: read, cast, predicted, sketched, judged."""
+def of_parquet(folder: Path, rows: int) -> Seconds:
+    """Return what a file in data/production/ takes: read, cast, predicted, sketched, judged; see `of_arrays`."""
     from mlworkflow.monitoring.watched import judged, reference_of
     from mlworkflow.serving.bundle import load
     from mlworkflow.stages.monitor import read
@@ -92,14 +101,14 @@ def of_parquet(folder: Path, rows: int) -> float:
     if not path.exists():
         table(rows).to_parquet(path)
     bundle, reference = load(folder / "bundle"), reference_of(folder / "bundle")
-    started = time.perf_counter()
+    started = _now()
     found = read(path, path.name, bundle, reference, Problem.model_validate(PROBLEM))
     judged(found.watched, found.known, MONITOR)
-    return time.perf_counter() - started
+    return _since(started)
 
 
-def of_log(folder: Path, rows: int) -> float:
-    """Return the seconds that a log takes: read, checked, sketched into windows of an hour, kept, reported."""
+def of_log(folder: Path, rows: int) -> Seconds:
+    """Return the seconds that a log takes: read, checked, sketched into windows of an hour, kept; see `of_arrays`."""
     from mlworkflow.monitoring.watched import reference_of
     from mlworkflow.runtime.loading import load
     from mlworkflow.watch.follow import Follower
@@ -111,9 +120,9 @@ def of_log(folder: Path, rows: int) -> float:
     bundle, now = folder / "bundle", SINCE + rows / A_WINDOW * 3_600
     state = State(folder / f"state-{time.time_ns()}.sqlite")
     follower = Follower(log, load(bundle, "none"), "v1", reference_of(bundle), MONITOR, state, now)
-    started = time.perf_counter()
+    started = _now()
     follower.follow()
-    seconds = time.perf_counter() - started
+    seconds = _since(started)
     assert sum(one.rows for one in report(follower, last=1).windows) > 0
     state.close()
     return seconds
@@ -142,35 +151,35 @@ def _record(place: int, inputs: str, likely: float) -> Any:
 # ---- lines -----------------------------------------------------------------------------------------------------------
 
 
-MEASURES: dict[str, Callable[[Path, int], float]] = {"arrays": of_arrays, "parquet": of_parquet, "log": of_log}
+MEASURES: dict[str, Callable[[Path, int], Seconds]] = {"arrays": of_arrays, "parquet": of_parquet, "log": of_log}
 
 
 def speed(runs: int) -> None:
     """Print a line for each source and size; `runs` is not looked at: each line is the best of three."""
-    print("\n| From | rows x columns | seconds | rows a second | peak memory |")
-    print("|---|--:|--:|--:|--:|")
+    print("\n| From | rows x columns | seconds | of the processor | rows a second | peak memory |")
+    print("|---|--:|--:|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         prepared(folder)
         for source, sizes in SIZES.items():
             for rows in sizes:
                 told = [_apart(source, folder, rows) for _ in range(3)]
-                seconds, memory = min(one[0] for one in told), min(one[1] for one in told)
+                seconds, cpu, memory = (min(one[place] for one in told) for place in range(3))
                 shape = f"{rows:,} x {NUMBERS + CATEGORIES}"
-                print(f"| {LINES[source]} | {shape} | {seconds:.1f} | {rows / seconds:,.0f} | {memory:,.0f} MB |",
-                      flush=True)  # fmt: skip
+                speeds = f"{seconds:.1f} | {cpu:.1f} | {rows / seconds:,.0f}"
+                print(f"| {LINES[source]} | {shape} | {speeds} | {memory:,.0f} MB |", flush=True)
 
 
-def _apart(source: str, folder: Path, rows: int) -> tuple[float, float]:
-    """Return (seconds, peak memory in MB) of a process of its own."""
+def _apart(source: str, folder: Path, rows: int) -> tuple[float, float, float]:
+    """Return (seconds, those of the processor, peak memory in MB) of a process of its own."""
     told = subprocess.run(
         [sys.executable, "-m", "bench.monitor_speed", source, str(folder), str(rows)],
         check=True, capture_output=True, text=True,
     ).stdout.splitlines()[-1]  # fmt: skip
-    seconds, memory = map(float, told.split())
-    return seconds, memory
+    seconds, cpu, memory = map(float, told.split())
+    return seconds, cpu, memory
 
 
 if __name__ == "__main__":
     took = MEASURES[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
-    print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(*took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -10,7 +10,7 @@ import io as memory
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -155,9 +155,10 @@ def trained(world: World, rows: int, rng: np.random.Generator) -> Model:
 
 
 def _columns(table: pd.DataFrame) -> list[Column]:
-    roles = {TARGET: "target", TIME: "time"}
-    kinds = {name: "number" if table[name].dtype.kind in "if" else "category" for name in table} | {TIME: "time"}
-    return [Column(name, kinds[name], roles.get(name, "input")) for name in table]  # type: ignore[arg-type]
+    roles: dict[str, Any] = {TARGET: "target", TIME: "time"}
+    kinds: dict[str, Any] = {name: "number" if table[name].dtype.kind in "if" else "category" for name in table.columns}
+    kinds[TIME] = "time"
+    return [Column(name, kinds[name], roles.get(name, "input")) for name in table.columns]
 
 
 def model_of(train: pd.DataFrame, test: pd.DataFrame, schema: Schema, problem: Problem, threshold: float) -> Model:
@@ -252,3 +253,13 @@ def churned(customers: int, months: int, seed: int, turn: int | None = None) -> 
     test = pd.concat(parts[:-months], ignore_index=True)
     schema = replace(made.schema, columns=[one for one in made.schema.columns if one.name != "customer"])
     return model_of(made.train, test, schema, problem, 1 / 6), parts[-months:]
+
+
+@lru_cache(maxsize=4)
+def followed(name: str, rows: int, windows: int, seed: int, turn: int | None) -> tuple[Model, list[pd.DataFrame]]:
+    """Return a model and quiet windows of a world or of the churn stream, whose reasons turn with the window `turn`."""
+    if name == "churn":
+        return churned(rows, windows, seed, turn=turn)
+    rng = np.random.default_rng([seed, rows, 3])
+    model = trained(worlds()[name], TRAINED[seed % len(TRAINED)], rng)
+    return model, [worlds()[name].draw(rows, rng) for _ in range(windows)]

@@ -162,7 +162,7 @@ def _limit(spread: Spread, before: np.ndarray, now: np.ndarray, settings: Monito
     if not seen:
         return settings.psi
     far = noise(before, now, settings.false_alarms / 100 / FEW_SEASONS)
-    return max(settings.psi, (seen**0.5 + far**0.5) ** 2)
+    return max(settings.psi, float((seen**0.5 + far**0.5) ** 2))
 
 
 def _seen(spread: Spread, what: str) -> float:
