@@ -42,6 +42,9 @@ bench-quality: .venv/installed-dev  ## the portfolio beside FLAML and AutoGluon:
 bench-review: .venv/installed-dev  ## how often the review's word is wrong, and which gains it finds
 	python -m bench.review
 
+bench-monitor: .venv/installed-dev  ## false alarms in quiet windows, how soon planted faults are found, rows per second
+	python -m bench.monitor
+
 bench-serve: .venv/installed-dev  ## requests per second beside plain FastAPI and an empty handler; batch beside the pipeline
 	python -m bench.serve
 	python -m bench.batch
@@ -51,9 +54,6 @@ bench-kills: .venv/installed-dev  ## kill -9 of the server under load: is every 
 
 tour: .venv/installed  ## twelve simulated months of a model in use: alarm, retraining, review, release, rollback
 	python -m mlworkflow.touring
-
-bench-monitor: .venv/installed-dev  ## false alarms of the monitor, which planted faults it finds and when, its speed
-	python -m bench.monitor
 
 bench-monitor-kills: .venv/installed-dev  ## kill -9 of the watcher: is an outcome lost, an alarm told twice?
 	python -m bench.monitor_killed

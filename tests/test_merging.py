@@ -89,10 +89,10 @@ def test_a_stage_that_is_written_as_an_alias_of_one_left_out_is_not_merged():
 
 def test_the_real_lock_is_merged_as_it_stands():
     text = (ROOT / "dvc.lock").read_text(encoding="utf-8")
-    ours, theirs = text.replace("seed: 42", "seed: 43"), text.replace("psi: 0.25", "psi: 0.3")
+    ours, theirs = text.replace("seed: 42", "seed: 43"), text.replace("psi: 0.1", "psi: 0.3")
     merged, dropped = lockfile.merge(text, ours, theirs)
     assert dropped == ["define"]  # it records the whole of params.yaml
-    rest = ours[ours.index("  collect:") :].replace("psi: 0.25", "psi: 0.3")
+    rest = ours[ours.index("  collect:") :].replace("psi: 0.1", "psi: 0.3")
     assert merged == f"schema: '2.0'\nstages:\n{rest}"
 
 

@@ -62,8 +62,8 @@ SLIPS = {
         ("seed: $", "sed: $", "sampler.sed is no argument of optuna.samplers.RandomSampler"),
     ],
     "monitor/default": [
-        ("psi: 0.25", "psi: much", "psi must be a number, but is 'much'"),
-        ("psi: 0.25", "psi: -1", "psi must be greater than or equal to 0, but is -1"),
+        ("psi: 0.1", "psi: much", "psi must be a number, but is 'much'"),
+        ("psi: 0.1", "psi: -1", "psi must be greater than or equal to 0, but is -1"),
     ],
     "config": [
         ("seed: 42", "seed: -1", "seed must be greater than or equal to 0, but is -1"),

@@ -80,7 +80,9 @@ def _points(counts: Any, sums: Any) -> tuple[np.ndarray, np.ndarray]:
 def chance(expected: Any, found: Any) -> float | None:
     """Return the p-value of the two arrays of counts coming from one spread; None where there is nothing to test.
 
-    Pearson's chi-squared test of homogeneity. Bins are joined until `EXPECTED` rows are expected in each of both.
+    Pearson's chi-squared test of homogeneity. Bins are joined until `EXPECTED` rows are expected in each of both, as
+    the first array alone says: joined by what was found, the emptiest bins would be thrown together because they are
+    empty, and of windows of 50 rows without drift 12 to 27 times too many had p < 0.0001.
     """
     from scipy.stats import chi2
 
@@ -98,10 +100,10 @@ def _joined(pair: np.ndarray) -> np.ndarray:
     sizes = pair.sum(axis=1)
     if not sizes.all():
         return pair[:, :0]
-    total = pair.sum(axis=0)
-    needed = EXPECTED * total.sum() / sizes.min()
-    order = np.argsort(total, kind="stable")
-    ranked, rare = total[order], int((total < needed).sum())
+    usual = pair[0]
+    needed = EXPECTED * sizes[0] / sizes.min()
+    order = np.argsort(usual, kind="stable")
+    ranked, rare = usual[order], int((usual < needed).sum())
     if rare and ranked[:rare].sum() < needed:
         rare += 1  # together they are still too rare
     parts = [pair[:, order[:rare]].sum(axis=1, keepdims=True)] if rare else []

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Spread = Mapping[str, Any]
 PREDICTIONS = "predictions"
+FEW_SEASONS = 20  # columns with seasons, of which one window may have an alarm as often as by all other checks
 ONCE = 50  # categories with a count of their own in the profile; the others are taken for seen once
 
 
@@ -147,10 +148,14 @@ def _limit(spread: Spread, before: np.ndarray, now: np.ndarray, settings: Monito
     """Return how large the index may be: the setting, or what parts of training were apart from the whole.
 
     What was seen there is widened by the noise of this window: the square root of the index is nearly a distance, and
-    distances add up at most.
+    distances add up at most. The noise is that of the level of the window, shared among FEW_SEASONS columns: the test
+    says nothing here, as a part is not spread like the whole.
     """
     seen = _seen(spread, "psi")
-    return max(settings.psi, (seen**0.5 + noise(before, now) ** 0.5) ** 2) if seen else settings.psi
+    if not seen:
+        return settings.psi
+    far = noise(before, now, settings.false_alarms / 100 / FEW_SEASONS)
+    return max(settings.psi, float((seen**0.5 + far**0.5) ** 2))
 
 
 def _seen(spread: Spread, what: str) -> float:

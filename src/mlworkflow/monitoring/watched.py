@@ -97,14 +97,9 @@ class Watched:
         ids: Sequence[str],
         impossible: Columns | None = None,
     ) -> None:
-        """Add (n,) rows: typed columns, what was said of them, and ids, by which a sample of them is drawn.
-
-        Numbers that cannot be are missing, as they were in the training rows and as the model takes them.
-        """
+        """Add (n,) rows: typed columns, what was said of them, and ids, by which a sample of them is drawn."""
         from mlworkflow.measures.expected import Confidence
 
-        mended = {name: np.where(bad, np.nan, columns[name]) for name, bad in (impossible or {}).items()}
-        columns = {**columns, **mended}
         hashes = hashed(ids) if self.reference.sample is not None else None
         self.sketch.add(columns, watched(labels, probabilities, self.reference), hashes, impossible)
         if self.confidence is not None and probabilities is not None:
@@ -165,7 +160,7 @@ def judged(window: Watched, scored: Scored | None, settings: Monitor) -> Judged:
     checks: list[Check] = []
     if sketch.rows >= settings.fewest_rows:
         checks += spreads.checks(reference.profile, sketch, settings)
-        found, why = joint.check(reference.sample, sketch.sample, settings, reference.profile)
+        found, why = joint.check(reference.sample, sketch.sample, settings, joint.steady(reference.profile))
         if found is not None:
             checks.append(found)
             numbers["joint/auc"] = Value(found.value)

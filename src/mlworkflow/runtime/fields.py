@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_TOLD = 50  # mistakes in one error
 LONGEST = 80  # characters of a value that is shown
+FEW = 8  # rows, below which each is looked at by itself
 MOST_NAMES = 200  # of a row, among which the nearest to a missing one is looked for
 MISSING, UNKNOWN = "must be there (null: not known)", "must be a field of the model"
 
@@ -106,10 +107,32 @@ class Fields:
         Raises:
             RowsError: fields are missing or unknown, or values are of another kind; all of them.
         """
+        if (columns := self._sound(rows)) is not None:
+            return self.typed(columns)
         mistakes = [mistake for number, row in enumerate(rows) for mistake in self._mistakes(number, row)]
         if mistakes:
             raise RowsError([self._hinted(one, rows) for one in mistakes[:MOST_TOLD]] + mistakes[MOST_TOLD:])
         return self.typed({name: [row.get(name) for row in rows] for name in self.names})
+
+    def _sound(self, rows: Sequence[Any]) -> dict[str, list[Any]] | None:
+        """Return the values of each field where a look at whole columns finds nothing wrong; None: look at each row.
+
+        It says so of sound rows as well, where they are few or of different keys. Many times as fast as a look at rows.
+        """
+        if len(rows) < FEW or {*map(type, rows)} != {dict}:
+            return None
+        keys = rows[0].keys()
+        if not (keys <= self._known and keys >= {*self._required}) or any(row.keys() != keys for row in rows):
+            return None
+        columns = {name: [row.get(name) for row in rows] for name in self.names}
+        return columns if all(self._is_sound(one, columns[one.name]) for one in self.all) else None
+
+    def _is_sound(self, one: Field, values: Sequence[Any]) -> bool:
+        """Return whether values of the plainest types are sound."""
+        kinds = {*map(type, values)} - {type(None)}
+        if one.kind == "number":
+            return kinds <= {int, float} and _are_finite(values)
+        return kinds <= {str} and not any(self._broken(one, value) for value in {*values} - {None})
 
     def typed(self, values: Mapping[str, Sequence[Any]]) -> Columns:
         """Return the (n,) columns of lists of values that are of the right kinds."""
@@ -130,7 +153,11 @@ class Fields:
             form = self._columns[one.name].dates
             dates = [None if self._is_blank(value) else _date(value, form) for value in values]
             return np.array(dates, dtype="datetime64[us]")
-        words = [None if value is None else self._word(one.name, value) for value in values]
+        known = {value: self._word(one.name, value) for value in {each for each in values if type(each) is str}}
+        words = [
+            known[value] if type(value) is str else None if value is None else self._word(one.name, value)
+            for value in values
+        ]
         return np.array([*words, 0], dtype="object")[:-1]  # of words alone, NumPy would make no objects
 
     def _word(self, name: str, value: Any) -> str | None:
@@ -189,6 +216,13 @@ def _spelling(column: Column) -> dict[str, str]:
     """Return {spelling without case and spaces: the word}, as rows/reading.py has it."""
     known = {same_spelling(word): word for word in column.spelling.values()}
     return known | {same_spelling(old): new for old, new in column.spelling.items()}
+
+
+def _are_finite(values: Iterable[int | float | None]) -> bool:
+    try:
+        return all(map(math.isfinite, filter(None, values)))
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def _is_number(value: Any) -> bool:

@@ -12,9 +12,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mlworkflow.core.errors import ProjectError
 from mlworkflow.core.processes import started, without
@@ -121,7 +121,14 @@ def serving(hands: Hands) -> Iterator[Server]:
         for line in process.stdout:
             printed.append(line)
             if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-                threading.Thread(target=process.stdout.read, daemon=True).start()  # that its pipe never fills
+                threading.Thread(target=_drained, args=(process.stdout,), daemon=True).start()
                 yield Server(int(found[1]))
                 return
         raise TourError(f"`mlworkflow serve` must start, but ended:\n{''.join(printed)}")
+
+
+def _drained(printed: IO[str]) -> None:
+    """Read what a server prints until it ends, that its pipe never fills."""
+    with suppress(OSError, ValueError):
+        while printed.readline():
+            pass
