@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -97,6 +97,10 @@ class Server:
                 raise TourError(f"the server must take up {version} within {PATIENCE:g} seconds, but did not.")
             time.sleep(0.2)
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
     def _ask(self, path: str, body: Any = None) -> Any:
         if time.monotonic() - self._asked > IDLE:
             self._connection.close()  # the next request opens it anew
@@ -122,7 +126,8 @@ def serving(hands: Hands) -> Iterator[Server]:
             printed.append(line)
             if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
                 threading.Thread(target=_drained, args=(process.stdout,), daemon=True).start()
-                yield Server(int(found[1]))
+                with closing(Server(int(found[1]))) as server:
+                    yield server
                 return
         raise TourError(f"`mlworkflow serve` must start, but ended:\n{''.join(printed)}")
 
