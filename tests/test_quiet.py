@@ -109,10 +109,6 @@ def test_a_missing_field_among_many_rows_is_told():
         FIELDS.read([*[ROW] * 10, {name: value for name, value in ROW.items() if name != "a"}])
 
 
-def test_all_rows_that_do_not_fit_are_found_however_many():
-    assert FIELDS.unfit([ROW, *[{**ROW, "a": "x", "d": 7}] * 200, ROW]) == {*range(1, 201)}
-
-
 def test_a_quiet_window_begins_no_alarm_and_a_column_in_another_unit_does():
     generator = np.random.default_rng(3)
     world = dataclasses.replace(worlds()["made up"], name="small")
