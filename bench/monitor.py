@@ -8,7 +8,7 @@ anew for each run; a run is one reference and the windows that follow it.
   counts once while it lasts. Windows of one run share a reference, so the interval (Clopper and Pearson 1934), which
   takes them for independent, is a little too narrow.
 - Planted faults: windows with the fault, from the first one on (concept changes: after one quiet window, an outage
-  after six). It is found with the first alarm; after how many windows, and by which part.
+  after eight days). It is found with the first alarm; after how many windows, and by which part.
 - Speed: monitor_speed.py.
 """
 
@@ -46,7 +46,7 @@ SIZES, CHURN_SIZES, FAULT_SIZES = (50, 200, 1_000), (500, 1_000), (200, 1_000)
 MONTHS, RUN = 12, 10  # windows of a quiet run
 AFTER = 2  # windows in which a fault must be found
 SLOW = 8  # windows of slow drift, of which each is a tenth of a standard deviation
-USUAL = 6  # windows before an outage
+USUAL = 8  # daily windows before an outage: silence is judged after a week
 Found = tuple[str, ...]  # the alarms that begin in a window
 
 
@@ -246,7 +246,7 @@ def planted(place: int, rows: int, seed: int) -> tuple[int | None, Found]:
     fault, rng = FAULTS[place], np.random.default_rng([seed, rows, place, 2])
     count = fault.before + fault.windows
     turn = fault.before if fault.plant is as_they_are else None
-    model, tables = followed(fault.tables[seed % len(fault.tables)], rows, SLOW, seed, turn)
+    model, tables = followed(fault.tables[seed % len(fault.tables)], rows, max(SLOW, count), seed, turn)
     tables = [*tables[:count]]
     same = int(rng.integers(2**31))  # the same column in each window
     for age in range(fault.windows):
