@@ -2,7 +2,7 @@
 
 Each fault of planted.py is planted in ten clean tables or more: scikit-learn's, and orders made up with a seed. The
 code of the workflow prepares them and looks: the check of explore that concerns the fault, or for rows that arrive
-later the profile and the drift. A fault is caught when a finding of its kind names it. Clean tables go through every
+later the checks of the monitor. A fault is caught when a finding of its kind names it. Clean tables go through every
 check; a false alarm is a finding of a fault's kind, or any other of severity medium or high.
 
 A fault that chance can hide is planted in many more draws, and its check looks at each of them without the fault too.
@@ -26,16 +26,21 @@ import numpy as np
 from bench import planted
 from bench.planted import Case, embedded, orders
 
+from mlworkflow.core.params import Monitor
 from mlworkflow.exploring import chance, changes, leaks, oddities, repeats, shares
-from mlworkflow.exploring.arrivals import arrivals
 from mlworkflow.exploring.explore import explore, test_side
 from mlworkflow.exploring.findings import Data, Finding
+from mlworkflow.monitoring.checks import decide
+from mlworkflow.monitoring.columns import checks
+from mlworkflow.monitoring.sketch import Sketch
 from mlworkflow.preparing.prepare import prepare
+from mlworkflow.rows.arrays import Arrays
 from mlworkflow.rows.cast import cast
 from mlworkflow.rows.profile import profile
-from mlworkflow.serving.drift import drift
 
 EACH = 10  # cases a fault
+WATCHED = Monitor(name="default")
+ARRIVED = {"missing": "missing_burst", "unseen": "new_category"}  # what the monitor's checks ask -> the finding
 TRUE = {
     ("digits", "constant"): "three dots at the edge of each picture are never inked"
 }  # said of clean tables, rightly
@@ -56,11 +61,15 @@ def explored(case: Case) -> list[Finding]:
 
 
 def arrived(case: Case) -> list[Finding]:
-    """Return what the workflow says of the new rows beside the training rows."""
+    """Return what the monitor says of the columns of the new rows beside the training rows."""
     prepared = prepare(case.raw, case.problem)
     new = cast(case.new, prepared.schema, only=prepared.schema.names)
     reference = profile(prepared.train, prepared.schema)
-    return arrivals(reference, drift(reference, new))
+    sketch = Sketch.empty(reference)
+    sketch.add(Arrays(new))
+    told = [one for one in decide(checks(reference, sketch, WATCHED), WATCHED.false_alarms) if one.alarm]
+    names = [(one, *one.subject.partition(": ")[::2]) for one in told]
+    return [Finding(ARRIVED.get(asked, "drift"), "medium", name, one.words) for one, name, asked in names]
 
 
 class Fault(NamedTuple):

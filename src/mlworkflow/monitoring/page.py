@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 from typing import Any
 
 from mlworkflow.monitoring.report import Report, Value, Window
-from mlworkflow.monitoring.words import command, missing, verdict
+from mlworkflow.monitoring.words import command, evidence, missing, verdict
 from mlworkflow.pages import templates
 from mlworkflow.pages.over_time import Course, over_time
 
@@ -34,6 +34,8 @@ def page(report: Report, batches: Sequence[Batch] = ()) -> str:
         verdict=verdict(report),
         missing=missing(report),
         command=command,
+        evidence=evidence,
+        runs=any(not window.complete for window in report.windows),
         judged=sum(window.complete for window in report.windows),
         rows=sum(window.rows for window in report.windows),
         labelled=sum(window.labelled for window in report.windows),
@@ -119,7 +121,7 @@ def _figure(
         report: whose windows are drawn.
         title: above the chart.
         lines: (name in the legend, key of the numbers).
-        keys: of the checks whose alarms are marked; the limit is that of the first one.
+        keys: of the checks whose alarms are marked where they last; the limit is that of the first one.
         limit: another limit, in the unit of the chart; NaN: none is drawn.
     """
     courses = [
@@ -130,12 +132,13 @@ def _figure(
     if not courses:
         return None
     labels = [window.label for window in report.windows]
-    marks = [at for at, window in enumerate(report.windows) if _has_alarm(window, keys)]
+    marks = [at for at, lasting in enumerate(report.lasting()) if _marked(report.windows[at], lasting, keys)]
+    running = [at for at, window in enumerate(report.windows) if not window.complete]
     first = keys[0] if keys else ""
     limits = [check.limit for window in report.windows for check in window.checks if "/".join(check.key) == first]
     drawn = limit if limit is not None else next((one for one in reversed(limits) if one is not None), None)
     drawn = None if drawn is None or isnan(drawn) else drawn
-    svg = over_time(courses, labels, title=f"{title} over time", limit=drawn, marks=marks)
+    svg = over_time(courses, labels, title=f"{title} over time", limit=drawn, marks=marks, running=running)
     return {"title": title, "svg": svg, "courses": courses}
 
 
@@ -149,5 +152,7 @@ def _some(values: Sequence[Value]) -> bool:
     return any(value.value is not None for value in values)
 
 
-def _has_alarm(window: Window, keys: Sequence[str]) -> bool:
-    return any(check.alarm and "/".join(check.key) in keys for check in window.checks)
+def _marked(window: Window, lasting: Collection[str], keys: Sequence[str]) -> bool:
+    """Whether one of the checks was asked in a window in which its alarm lasts."""
+    asked = {"/".join(check.key) for check in window.checks}
+    return any(key in lasting and key in asked for key in keys)

@@ -104,6 +104,17 @@ class Report:
         """The alarms that last."""
         return [one for one in self.alarms if one.ended is None]
 
+    def lasting(self) -> list[set[str]]:
+        """Return for each window the keys of the alarms that last in it; none in one that still runs."""
+        places = {window.label: at for at, window in enumerate(self.windows)}
+        told: list[set[str]] = [set() for _ in self.windows]
+        for alarm in self.alarms:
+            end = len(self.windows) if alarm.ended is None else places.get(alarm.ended, 0)
+            for at in range(places.get(alarm.since, 0), end):
+                if self.windows[at].complete:
+                    told[at].add(alarm.key)
+        return told
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return asdict(self)

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlworkflow.monitoring.report import Alarm, Report, Window
-from mlworkflow.pages.templates import score
+from mlworkflow.pages.templates import number, score
 
 SHOWN = 6  # of the newest windows
+SELDOM = 1e-6  # smaller chances are all the same
 
 
 def words(report: Report, width: int = 80) -> str:
@@ -45,6 +46,26 @@ def verdict(report: Report) -> str:
 def command(alarm: Alarm) -> str:
     """Return the command to go on with."""
     return shlex.join(["mlworkflow", "retrain", "--because", alarm.key])
+
+
+def evidence(alarm: Alarm) -> str:
+    """Return since when an alarm lasts, how far from its limit, and how seldom chance alone goes as far."""
+    check = alarm.check
+    told = [f"since {alarm.since}, {_lasted(alarm)}"]
+    if check.limit is not None and check.value is not None:
+        told.append(f"{score(check.value)}, where the limit is {score(check.limit)}")
+    if check.p is not None:
+        told.append(f"chance alone goes as far {_seldom(check.p)}")
+    return "; ".join(told)
+
+
+def _seldom(p: float) -> str:
+    if p > 0.5:
+        return "in most windows"
+    if p < SELDOM:
+        return "less than once in a million windows"
+    count = round(1 / p)
+    return f"once in {number(round(count, 2 - len(str(count))))} windows"  # two digits say enough
 
 
 def missing(report: Report) -> list[str]:
@@ -91,16 +112,20 @@ def _place(report: Report, alarm: Alarm) -> int:
 
 
 def _told(alarm: Alarm, width: int) -> Iterator[str]:
-    lasted = "1 window" if alarm.windows == 1 else f"{alarm.windows} windows"
-    yield f"ALARM {alarm.key}, since {alarm.since} ({lasted})"
+    yield f"ALARM {alarm.key}, since {alarm.since} ({_lasted(alarm)})"
     yield from textwrap.wrap(f"{alarm.check.words}.", width, initial_indent="  ", subsequent_indent="  ")
 
 
+def _lasted(alarm: Alarm) -> str:
+    return "1 window" if alarm.windows == 1 else f"{alarm.windows} windows"
+
+
 def _table(report: Report) -> Iterator[str]:
-    """Yield the newest windows: rows, outcomes, the primary metric measured and estimated, alarms."""
+    """Yield the newest windows: rows, outcomes, the primary metric measured and estimated, alarms that last."""
     primary = report.promise.get("primary") or ""
     heads = ["window", "rows", "outcomes", *([primary, "estimated"] if primary else []), "alarms"]
-    lines = [_line(window, primary) for window in report.windows[-SHOWN:]]
+    shown = [*zip(report.windows, report.lasting(), strict=True)][-SHOWN:]
+    lines = [_line(window, primary, len(lasting)) for window, lasting in shown]
     widths = [max(len(line[place]) for line in [heads, *lines]) for place in range(len(heads))]
     for line in [heads, *lines]:
         cells = [
@@ -110,11 +135,11 @@ def _table(report: Report) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _line(window: Window, primary: str) -> list[str]:
+def _line(window: Window, primary: str, lasting: int) -> list[str]:
     found: Sequence[str] = []
     if primary:
         found = [score(_number(window, f"{part}/{primary}")) for part in ("performance", "estimated")]
-    alarms = str(sum(check.alarm for check in window.checks)) if window.complete else "runs"
+    alarms = str(lasting) if window.complete else "runs"
     label = window.label if len(window.label) <= 28 else f"{window.label[:27]}…"
     return [label, f"{window.rows:,}", f"{window.labelled:,}", *found, alarms]
 

@@ -10,7 +10,8 @@ from mlworkflow.pages.svg import short
 from mlworkflow.pages.templates import score
 
 WIDTH, HEIGHT = 240, 84  # units of the viewBox
-TOP, FOOT, RIGHT = 8, 18, 46  # room for the points, the labels below, the newest number at the right
+TOP, FOOT, RIGHT = 8, 18, 50  # room for the points, the labels below, the newest number at the right
+LETTERS = 10  # size of the numbers
 Ends = tuple[float | None, float | None]
 
 
@@ -38,6 +39,7 @@ def over_time(
     title: str,
     limit: float | None = None,
     marks: Sequence[int] = (),
+    running: Sequence[int] = (),
 ) -> str:
     """Return a small chart.
 
@@ -47,10 +49,11 @@ def over_time(
         title: what a screen reader says.
         limit: drawn as a dashed line.
         marks: the places of windows with an alarm, drawn as points.
+        running: the places of windows that are not complete, drawn as rings.
     """
     drawn = _Drawing(courses, len(labels), limit)
     head = f'<svg class="chart over-time" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{escape(title)}</title>'
-    parts = [*drawn.limits(), *drawn.lines(), *drawn.marks(marks), *_axis(labels)]
+    parts = [*_axis(labels), *drawn.limits(), *drawn.lines(), *drawn.marks(marks), *drawn.rings(running)]
     return f"{head}{''.join(parts)}</svg>"
 
 
@@ -65,13 +68,18 @@ class _Drawing:
             known += [end for ends in course.ends for end in ends if end is not None]
         self._low, self._high = (min(known), max(known)) if known else (0.0, 1.0)
         if self._low == self._high:
-            self._low, self._high = self._low - 0.5, self._high + 0.5
+            below = 0.0 if self._low == 0 else 0.5  # nothing at all lies at the foot
+            self._low, self._high = self._low - below, self._high + 0.5
         self._step = (WIDTH - RIGHT) / max(count - 1, 1)
 
     def limits(self) -> Iterator[str]:
-        if self._limit is not None:
-            y = short(self._y(self._limit))
-            yield f'<path d="M0 {y}H{WIDTH - RIGHT}" stroke="var(--muted)" stroke-dasharray="3 3" stroke-width="1"/>'
+        if self._limit is None:
+            return
+        y = short(self._y(self._limit))
+        yield f'<path d="M0 {y}H{WIDTH - RIGHT}" stroke="var(--muted)" stroke-dasharray="3 3" stroke-width="1"/>'
+        newest = next((value for value in reversed(self._courses[0].values) if value is not None), None)
+        if newest is None or abs(self._beside(newest) - self._beside(self._limit)) >= LETTERS:
+            yield self._written(self._limit, "var(--muted)")
 
     def lines(self) -> Iterator[str]:
         for place, course in enumerate(self._courses):
@@ -96,16 +104,30 @@ class _Drawing:
 
     def _newest(self, course: Course, colour: str) -> Iterator[str]:
         """Write the newest number beside its end; of the first course alone, so that none lie on each other."""
-        known = [(at, value) for at, value in enumerate(course.values) if value is not None]
+        known = [value for value in course.values if value is not None]
         if known and course is self._courses[0]:
-            y = short(min(max(self._y(known[-1][1]) + 3.5, 10.0), HEIGHT - FOOT))
-            yield f'<text x="{WIDTH - RIGHT + 6}" y="{y}" font-size="10" fill="{colour}">{score(known[-1][1])}</text>'
+            yield self._written(known[-1], colour)
+
+    def _written(self, value: float, colour: str) -> str:
+        y, number = short(self._beside(value)), score(value)
+        return f'<text x="{WIDTH - RIGHT + 6}" y="{y}" font-size="{LETTERS}" fill="{colour}">{number}</text>'
+
+    def _beside(self, value: float) -> float:
+        """Return the foot of the letters that stand beside a value."""
+        return min(max(self._y(value) + 3.5, float(LETTERS)), float(HEIGHT - FOOT))
 
     def marks(self, marks: Sequence[int]) -> Iterator[str]:
         values = self._courses[0].values if self._courses else ()
         for at in marks:
             y = self._at(values[at]) if at < len(values) and values[at] is not None else str(HEIGHT - FOOT)
             yield f'<circle cx="{self._x(at)}" cy="{y}" r="3.4" fill="var(--bad)"/>'
+
+    def rings(self, running: Sequence[int]) -> Iterator[str]:
+        for place, course in enumerate(self._courses):
+            for at in running:
+                if at < len(course.values) and course.values[at] is not None:
+                    style = f'fill="var(--paper)" stroke="var(--c{place + 1})" stroke-width="1.4"'
+                    yield f'<circle cx="{self._x(at)}" cy="{self._at(course.values[at])}" r="2.6" {style}/>'
 
     def _x(self, place: int) -> str:
         return short(2 + place * self._step * (1 - 4 / (WIDTH - RIGHT)))

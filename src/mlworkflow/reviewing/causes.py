@@ -15,12 +15,15 @@ from mlworkflow.core import io, paths
 from mlworkflow.core.processes import git
 from mlworkflow.doctoring.environment import pins
 from mlworkflow.doctoring.reasons import flat
+from mlworkflow.measures.distances import LEVEL, noise, psi
+from mlworkflow.monitoring.columns import counts
+from mlworkflow.monitoring.sketch import Numbers, Sketch, Words
 from mlworkflow.reviewing.revisions import ReviewError
 from mlworkflow.reviewing.rows import common
+from mlworkflow.rows.arrays import Arrays
 from mlworkflow.rows.profile import profile
 from mlworkflow.rows.schema import Schema
 from mlworkflow.rows.split import known_by, row_ids
-from mlworkflow.serving.drift import drift
 
 if TYPE_CHECKING:
     from mlworkflow.reviewing.side import Side
@@ -149,7 +152,7 @@ def data(base: Side, candidate: Side) -> Data:
         name: _counted(before, after, candidate, new)
         for name, before, after in zip(_ROWS, tables[0], tables[1], strict=True)
     }
-    return Data(counts, _columns(old, new), _moved(old, new, pd.concat(tables[0]), pd.concat(tables[1])))
+    return Data(counts, _columns(old, new), moved(old, new, pd.concat(tables[0]), pd.concat(tables[1])))
 
 
 _ROWS = {"training": paths.TRAIN_ROWS, "test": paths.TEST_ROWS}
@@ -182,12 +185,21 @@ def _columns(old: Schema, new: Schema) -> list[str]:
     ]
 
 
-def _moved(old: Schema, new: Schema, before: pd.DataFrame, after: pd.DataFrame) -> list[Moved]:
+def moved(old: Schema, new: Schema, before: pd.DataFrame, after: pd.DataFrame) -> list[Moved]:
     """Return the columns of the same kind whose spread moved by more than chance, at 5% for all columns together."""
     kinds = {column.name: column.kind for column in old.columns}
     same = {column.name for column in new.inputs if kinds.get(column.name) == column.kind}
     reference = profile(before, old)
     reference["columns"] = {name: told for name, told in reference["columns"].items() if name in same}
-    found = drift(reference, after)
-    clear = found[found["psi"] > found["noise"]]
-    return [Moved(line["column"], line["psi"], line["noise"]) for line in clear.to_dict("records")]
+    sketch = Sketch.empty(reference)
+    sketch.add(Arrays(after))
+    level = LEVEL / max(len(same), 1)  # Bonferroni
+    found = [_apart(name, reference["columns"][name], held, level) for name, held in sketch.columns.items()]
+    return sorted((one for one in found if one.psi > one.noise), key=lambda one: (-one.psi, one.column))
+
+
+def _apart(name: str, spread: Mapping[str, Any], held: Numbers | Words, level: float) -> Moved:
+    """Return how far a column is from its profile; missing values are a bin of their own."""
+    was, now = counts(spread, held)
+    pair = [*was, spread["missing"]], [*now, held.missing]
+    return Moved(name, psi(*pair), noise(*pair, level))
