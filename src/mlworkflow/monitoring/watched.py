@@ -97,9 +97,14 @@ class Watched:
         ids: Sequence[str],
         impossible: Columns | None = None,
     ) -> None:
-        """Add (n,) rows: typed columns, what was said of them, and ids, by which a sample of them is drawn."""
+        """Add (n,) rows: typed columns, what was said of them, and ids, by which a sample of them is drawn.
+
+        Numbers that cannot be are missing, as they were in the training rows and as the model takes them.
+        """
         from mlworkflow.measures.expected import Confidence
 
+        mended = {name: np.where(bad, np.nan, columns[name]) for name, bad in (impossible or {}).items()}
+        columns = {**columns, **mended}
         hashes = hashed(ids) if self.reference.sample is not None else None
         self.sketch.add(columns, watched(labels, probabilities, self.reference), hashes, impossible)
         if self.confidence is not None and probabilities is not None:
