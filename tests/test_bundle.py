@@ -446,6 +446,7 @@ def test_outcomes_in_a_file_tell_how_good_the_model_is(made):
     assert told["labelled"] == 400
     right = load(paths.BUNDLE).predict(customers(400, seed=1))["probability_yes"]
     assert told["performance"] == pytest.approx(roc_auc_score(customers(400, seed=1)["left"] == "yes", right))
+    assert "It holds while probabilities mean what they say" in page
     batch("two.csv", customers(400, seed=2).assign(left=lambda rows: rows["left"].map({"yes": "no", "no": "yes"})))
     told, page = watch()
     assert "performance/roc_auc" in page

@@ -117,7 +117,7 @@ def lock_of(content: str | bytes) -> Any:
 
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-    class Loader(base):  # type: ignore[misc]
+    class Loader(base):  # type: ignore[misc]  # the base is the faster loader, where PyYAML was built with it
         """PyYAML's, which is of version 1.1, without what is gone in 1.2."""
 
     gone = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")

@@ -17,6 +17,9 @@ from mlworkflow.learning import modelfile
 from mlworkflow.measures.recalibration import fitted, mended
 
 
+# scikit-learn has no types, so mypy cannot look into the bases of these classes
+
+
 class _Kept(BaseEstimator):  # type: ignore[misc]
     """A pipeline in a file.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import isnan, nan
 from typing import Any
 
+from mlworkflow.monitoring.confidence import ASSUMPTIONS
+from mlworkflow.monitoring.money import FLATTERING
 from mlworkflow.monitoring.report import Report, Value, Window
 from mlworkflow.monitoring.words import command, evidence, missing, verdict
 from mlworkflow.pages import templates
@@ -44,8 +46,16 @@ def page(report: Report, batches: Sequence[Batch] = ()) -> str:
         columns=column_lines(report),
         over=[alarm for alarm in report.alarms if alarm.ended is not None],
         notes=list(dict.fromkeys([*report.notes, *(note for window in report.windows for note in window.notes)])),
+        assumptions=assumptions(report),
         batches=batches,
     )
+
+
+def assumptions(report: Report) -> list[str]:
+    """Return what the numbers of the report rest on, as far as it has such numbers."""
+    told = {"estimated/": ASSUMPTIONS, "money/best_threshold": FLATTERING}
+    names = {name for window in report.windows for name in window.numbers}
+    return [words for begin, words in told.items() if any(name.startswith(begin) for name in names)]
 
 
 def figures(report: Report) -> list[dict[str, Any]]:
