@@ -16,7 +16,6 @@ from mlworkflow.core import io
 from mlworkflow.learning import modelfile
 from mlworkflow.measures.recalibration import fitted, mended
 
-
 # scikit-learn has no types, so mypy cannot look into the bases of these classes
 
 
