@@ -13,6 +13,7 @@ import numpy as np
 
 from mlworkflow.core import paths
 from mlworkflow.core.params import Monitor
+from mlworkflow.core.problem import Value
 from mlworkflow.monitoring.watched import reference_of
 from mlworkflow.recording.database import Database
 from mlworkflow.recording.record import Row
@@ -28,12 +29,13 @@ ROWS = 1_500  # that the bundle learns from
 FIELDS = ("age", "paid", "plan", "since")
 
 
-def packaged(folder: Path, *, personal: bool = False) -> Path:
+def packaged(folder: Path, *, personal: bool = False, value: dict[str, Any] | None = None) -> Path:
     """Return a bundle about customers, made in a folder; of persons it keeps no rows, and is judged faster."""
     problem = question()
     rights = problem.rights.model_copy(update={"personal_data": personal})
+    worth = Value.model_validate(value) if value else None
     with contextlib.chdir(folder):
-        make(problem.model_copy(update={"rights": rights}), customers(ROWS))
+        make(problem.model_copy(update={"rights": rights, "value": worth}), customers(ROWS))
     return folder / paths.BUNDLE
 
 
@@ -64,15 +66,15 @@ class Desk:
 
     def predict(
         self, rows: Sequence[dict[str, Any]], when: float, *, every: float = 1.0, role: str = "champion",
-        ids: Sequence[str] = (), latency: float = 1.5, version: str | None = None,
+        ids: Sequence[str] = (), latency: Sequence[float] = (), version: str | None = None,
     ) -> list[str]:  # fmt: skip
         """Write the predictions of rows, one `every` seconds from `when` on; return their ids."""
         ids = list(ids) or [f"id-{self.told + number}" for number in range(len(rows))]
-        answers = self.model.predict(rows)
+        answers, took = self.model.predict(rows), list(latency) or [1.5] * len(rows)
         said = version or self.version
         written: list[Row] = [
-            (id, when + every * number, said, role, None, json.dumps(row), json.dumps(answer), latency)
-            for number, (id, row, answer) in enumerate(zip(ids, rows, answers, strict=True))
+            (id, when + every * number, said, role, None, json.dumps(row), json.dumps(answer), milliseconds)
+            for number, (id, row, answer, milliseconds) in enumerate(zip(ids, rows, answers, took, strict=True))
         ]
         self.write(written)
         self.told += len(rows)

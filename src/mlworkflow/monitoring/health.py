@@ -19,6 +19,7 @@ EDGES = np.logspace(-3, 6, 181)  # milliseconds: 20 bins a decade, so that a qua
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 KNOWN = 5  # windows with rows, before silence is told from a service that has just begun
 WEEK = 6 * 86_400.0  # seconds, from the first to the last row before
+HOUR = 3_600.0
 FALL = 0.2  # of the fewest rows that a window ever had
 REJECTED = 0.05  # how far the share of rejected or failed requests may rise
 
@@ -50,6 +51,12 @@ class Health:
         """The rows that were answered."""
         return int(self.latencies.sum())
 
+    @property
+    def rate(self) -> float | None:
+        """The rows an hour between the first and the last; None where these are one moment."""
+        passed = 0.0 if self.first is None or self.last is None else self.last - self.first
+        return (self.rows - 1) / passed * HOUR if passed > 0 else None
+
     def quantile(self, share: float) -> float | None:
         """Return the latency in milliseconds that a share of the rows stays under, None without rows."""
         if not self.rows:
@@ -76,7 +83,7 @@ def numbers(health: Health) -> dict[str, Value]:
     """Return what is drawn over time."""
     told = {f"health/{name}": Value(health.quantile(share)) for name, share in QUANTILES.items()}
     counted = {f"health/{kind}": Value(float(health.counts.get(kind, 0))) for kind in ("rejected", "failed")}
-    return {"health/rows": Value(float(health.rows)), **told, **counted}
+    return {"health/rows": Value(float(health.rows)), "health/rate": Value(health.rate), **told, **counted}
 
 
 def checks(health: Health, before: Sequence[Health], promise: Mapping[str, Any], settings: Monitor) -> list[Check]:

@@ -10,7 +10,7 @@ from typing import Any
 from mlworkflow.monitoring.confidence import ASSUMPTIONS
 from mlworkflow.monitoring.money import FLATTERING
 from mlworkflow.monitoring.report import Report, Value, Window
-from mlworkflow.monitoring.words import command, evidence, missing, verdict
+from mlworkflow.monitoring.words import command, evidence, lag, missing, verdict
 from mlworkflow.pages import templates
 from mlworkflow.pages.over_time import Course, over_time
 
@@ -34,7 +34,7 @@ def page(report: Report, batches: Sequence[Batch] = ()) -> str:
         "monitor.html",
         report=report,
         verdict=verdict(report),
-        missing=missing(report),
+        missing=[*missing(report), *lag(report)],
         command=command,
         evidence=evidence,
         runs=any(not window.complete for window in report.windows),
@@ -79,6 +79,7 @@ def figures(report: Report) -> list[dict[str, Any]]:
         ("Mean prediction", [("mean", "predictions/mean")], [], None),
         ("New rows told from training, ROC AUC", [("AUC", "joint/auc")], ["joint/rows"], None),
         ("Rows", [("rows", "health/rows"), ("outcomes known", "labelled")], ["health/rows"], None),
+        ("Rows an hour, from the first to the last", [("rows an hour", "health/rate")], [], None),
         ("Latency, ms", [("95%", "health/p95_ms"), ("median", "health/p50_ms")], ["health/latency"], None),
         ("Rejected requests", [("rejected", "health/rejected")], ["health/rejected"], NAN),
     ]

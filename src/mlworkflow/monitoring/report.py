@@ -85,7 +85,7 @@ class Report:
         promise: what the bundle says that the model does (bundling/promise.py); empty where it says nothing.
         challenger: the comparison with another model on the same rows; None where there is none.
         false_alarms: expected in 100 quiet windows.
-        log: how the log fares: rows, outcomes, unknown, contradicting, lag in seconds, ...
+        log: how the log fares: rows, outcomes, unknown, when the newest row was asked, lag (seconds since then), ...
     """
 
     problem: str

@@ -11,6 +11,7 @@ from mlworkflow.monitoring.report import Alarm, Report, Window
 from mlworkflow.pages.templates import number, score
 
 SHOWN = 6  # of the newest windows
+UNITS = (("day", 86_400.0), ("hour", 3_600.0), ("minute", 60.0))  # of times gone by, in seconds
 SELDOM = 1e-6  # smaller chances are all the same
 
 
@@ -23,7 +24,7 @@ def words(report: Report, width: int = 80) -> str:
         lines += ["", "Go on with:", f"  {command(report.open[0])}"]
     if report.windows:
         lines += ["", *_table(report)]
-    for note in [*missing(report), *report.notes]:
+    for note in [*missing(report), *lag(report), *report.notes]:
         lines += textwrap.wrap(note, width, initial_indent="- ", subsequent_indent="  ")
     return "\n".join(lines)
 
@@ -76,6 +77,17 @@ def missing(report: Report) -> list[str]:
     if labelled == rows:
         return [f"the outcomes of all {_rows(rows)} are known"]
     return [f"of {_rows(rows)} the outcomes of {labelled:,} are known, {rows - labelled:,} are still missing"]
+
+
+def lag(report: Report) -> list[str]:
+    """Return how long ago the newest row of the log was asked, in words; nothing for files of rows."""
+    seconds = report.log.get("lag")
+    if seconds is None:
+        return []
+    name, unit = next((each for each in UNITS if seconds >= each[1]), ("minute", 60.0))
+    count = int(seconds // unit)
+    ago = "less than a minute" if not count else f"1 {name}" if count == 1 else f"{count} {name}s"
+    return [f"the newest row was asked {ago} before this look"]
 
 
 def drift_json(report: Report) -> dict[str, Any]:

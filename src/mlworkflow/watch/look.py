@@ -71,6 +71,7 @@ def report(follower: Follower, last: int = LAST) -> Report:
             "labelled": sum(window.labelled for window in windows),
             "unknown": follower.state.unknown,
             "newest": progress.newest or None,
+            "lag": max(follower.now - progress.newest, 0.0) if progress.newest else None,
             "counts": dict(progress.counts or {}),
         },
     )
