@@ -196,10 +196,10 @@ LASTS = {"part": "performance", "subject": "roc_auc", "ended": None}
 RESULT = {"word": "better", "branch": "retrain/crm-1234abcd", "sentence": "refit is better than the champion."}
 
 
-def watched(root: Path, code: int, result: dict[str, Any]) -> None:
-    """Let `mlworkflow monitor` end with a code and an alarm that lasts, and `retrain` with a result."""
+def watched(root: Path, code: int, result: dict[str, Any], *lasts: dict[str, Any]) -> None:
+    """Let `mlworkflow monitor` end with a code and alarms that last, and `retrain` with a result."""
     stub(root, "python", f'exec {sys.executable} "$@"')
-    report, told = json.dumps({"alarms": [{**LASTS, "ended": "2024-05"}, LASTS]}), json.dumps(result)
+    report, told = json.dumps({"alarms": [{**LASTS, "ended": "2024-05"}, *(lasts or [LASTS])]}), json.dumps(result)
     stub(root, "mlworkflow", f"case $1 in monitor) echo '{report}'; exit {code};; *) echo '{told}';; esac")
 
 
@@ -217,6 +217,20 @@ def test_an_alarm_that_lasts_is_what_is_retrained_for(stubs):
     watched(stubs, 1, {**RESULT, "word": "no clear difference"})
     assert "performance/roc_auc: refit is better" in script(stubs, ".ci/retrain", code=0)
     assert typed(stubs)[1:] == ["mlworkflow retrain --because performance/roc_auc --json"]
+
+
+BROKEN = {"part": "quality", "subject": "paid: outside", "ended": None, "check": {"words": "paid lies outside"}}
+
+
+def test_a_broken_source_is_a_matter_for_people_and_no_reason_to_retrain(stubs):
+    watched(stubs, 1, RESULT, BROKEN)
+    said = script(stubs, ".ci/retrain", code=1)
+    assert "quality/paid: outside: paid lies outside" in said
+    assert "mlworkflow log --last 20" in said
+    assert len(typed(stubs)) == 1
+    watched(stubs, 1, {**RESULT, "word": "no clear difference"}, BROKEN, LASTS)
+    script(stubs, ".ci/retrain", code=0)
+    assert typed(stubs)[-1] == "mlworkflow retrain --because performance/roc_auc --json"
 
 
 def test_a_branch_that_was_reviewed_as_better_is_pushed(stubs, tmp_path):

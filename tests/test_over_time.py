@@ -1,10 +1,12 @@
 """What is said of alarms over time: charts, the page, the terminal."""
 
 import re
+from dataclasses import replace
 
 from mlworkflow.monitoring.checks import Check
 from mlworkflow.monitoring.page import page
-from mlworkflow.monitoring.report import Report, Value, Window, alarms
+from mlworkflow.monitoring.report import Alarm, Report, Value, Window, alarms
+from mlworkflow.monitoring.steps import next_steps, steps
 from mlworkflow.monitoring.words import evidence, words
 from mlworkflow.pages.over_time import Course, over_time
 
@@ -42,6 +44,26 @@ def test_the_terminal_counts_the_alarms_that_last():
     lines = words(YEAR).splitlines()
     assert [line.split()[-1] for line in lines if re.match(r"\d ", line)] == ["0", "1", "1", "1", "runs"]
     assert max(map(len, lines)) <= 80
+
+
+def of(part, subject="a"):
+    return Alarm(part, subject, "7", None, replace(SURE, part=part, subject=subject))
+
+
+def test_a_new_model_is_no_answer_to_a_broken_service_or_source():
+    retrain, look = "mlworkflow retrain --because", "mlworkflow log --last 20"
+    typed = {
+        parts: [step.command for step in next_steps([of(part) for part in parts])]
+        for parts in [("drift",), ("health",), ("quality",), ("performance", "quality"), ("performance", "health")]
+    }
+    assert typed == {
+        ("drift",): [f"{retrain} drift/a"],
+        ("health",): [look],
+        ("quality",): [look, f"{retrain} quality/a"],
+        ("performance", "quality"): [look, f"{retrain} performance/a"],
+        ("performance", "health"): [look, f"{retrain} performance/a"],
+    }
+    assert [step.command for step in steps(of("quality"), logged=False)] == [f"{retrain} quality/a"]
 
 
 def test_evidence_is_told_in_round_numbers():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mlworkflow.monitoring.steps import LOOK, SERVICE, SOURCE
+
 SLOWEST = 1.0  # seconds, where the problem says nothing
 JOB = "mlworkflow"
 HEAD = f"""\
@@ -33,12 +35,15 @@ def rules(slowest: float = SLOWEST) -> list[Rule]:
 
 def _model() -> Sequence[Rule]:
     run = "mlworkflow_monitor_last_run_timestamp_seconds"
-    since = "{{ $labels.problem }} {{ $labels.version }}: {{ $labels.part }}/{{ $labels.subject }}, since"
+    alarm, parts = "mlworkflow_monitor_alarm", f'"{SOURCE}|{SERVICE}"'
+    names = "{{ $labels.problem }} {{ $labels.version }}: {{ $labels.part }}/{{ $labels.subject }}"
+    words = f"{names}, since {{{{ $labels.since }}}}"
     return [
         Rule(
-            "MlworkflowAlarm", "mlworkflow_monitor_alarm == 1", "0m", "page", f"{since} {{{{ $labels.since }}}}",
+            "MlworkflowAlarm", f"{alarm}{{part!~{parts}}} == 1", "0m", "page", words,
             "mlworkflow retrain --because '{{ $labels.part }}/{{ $labels.subject }}'",
         ),
+        Rule("MlworkflowSourceAlarm", f"{alarm}{{part=~{parts}}} == 1", "0m", "page", words, LOOK),
         Rule(
             "MlworkflowMonitorStopped", f"time() - {run} > 2 * 86400 or absent({run})", "15m", "ticket",
             "The monitor has not looked for two days, or never",

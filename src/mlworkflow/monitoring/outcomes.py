@@ -42,6 +42,8 @@ def judged(reference: Reference, said: Confidence | None, scored: Scored | None,
 
 def _add_estimates(told: Told, reference: Reference, said: Confidence | None, settings: Monitor) -> None:
     promise = reference.promise
+    if said is not None and not said.rows:
+        return  # an empty window is told by its rows
     if why := confidence.unanswered(said, promise, settings):
         told.notes.append(why)
     elif said is not None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isnan, nan
 from typing import Any
 
 from mlworkflow.monitoring.confidence import ASSUMPTIONS
 from mlworkflow.monitoring.money import FLATTERING
 from mlworkflow.monitoring.report import Report, Value, Window
-from mlworkflow.monitoring.words import command, evidence, lag, missing, verdict
+from mlworkflow.monitoring.steps import steps
+from mlworkflow.monitoring.words import evidence, lag, missing, verdict
 from mlworkflow.pages import templates
 from mlworkflow.pages.over_time import Course, over_time
 
@@ -35,7 +37,7 @@ def page(report: Report, batches: Sequence[Batch] = ()) -> str:
         report=report,
         verdict=verdict(report),
         missing=[*missing(report), *lag(report)],
-        command=command,
+        steps=partial(steps, logged=not batches),
         evidence=evidence,
         runs=any(not window.complete for window in report.windows),
         judged=sum(window.complete for window in report.windows),

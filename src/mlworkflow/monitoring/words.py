@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlworkflow.monitoring.report import Alarm, Report, Window
+from mlworkflow.monitoring.steps import Step, next_steps
 from mlworkflow.pages.templates import number, score
 
 SHOWN = 6  # of the newest windows
@@ -21,7 +21,7 @@ def words(report: Report, width: int = 80) -> str:
     for alarm in report.open:
         lines += ["", *_told(alarm, width)]
     if report.open:
-        lines += ["", "Go on with:", f"  {command(report.open[0])}"]
+        lines += ["", "Go on with:", *_steps(next_steps(report.open))]
     if report.windows:
         lines += ["", *_table(report)]
     for note in [*missing(report), *lag(report), *report.notes]:
@@ -42,11 +42,6 @@ def verdict(report: Report) -> str:
         return f"{who}: quiet. Nothing is wrong up to {judged[-1].label} ({times} looked at)."
     count = "1 alarm lasts" if len(report.open) == 1 else f"{len(report.open)} alarms last"
     return f"{who}: {count}, the first since {min(report.open, key=lambda one: _place(report, one)).since}."
-
-
-def command(alarm: Alarm) -> str:
-    """Return the command to go on with."""
-    return shlex.join(["mlworkflow", "retrain", "--because", alarm.key])
 
 
 def evidence(alarm: Alarm) -> str:
@@ -126,6 +121,13 @@ def _place(report: Report, alarm: Alarm) -> int:
 def _told(alarm: Alarm, width: int) -> Iterator[str]:
     yield f"ALARM {alarm.key}, since {alarm.since} ({_lasted(alarm)})"
     yield from textwrap.wrap(f"{alarm.check.words}.", width, initial_indent="  ", subsequent_indent="  ")
+
+
+def _steps(steps: Sequence[Step]) -> Iterator[str]:
+    for step in steps:
+        if step.words:
+            yield f"  # {step.words}"
+        yield f"  {step.command}"
 
 
 def _lasted(alarm: Alarm) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 import sqlite3
 import time
 import urllib.error
@@ -22,6 +21,7 @@ from typing import Any
 
 from mlworkflow.core.errors import first_line
 from mlworkflow.monitoring.report import Alarm, Report
+from mlworkflow.monitoring.steps import steps
 from mlworkflow.watch.state import FOLDER, StateError
 
 FILE = "alarms.sqlite"
@@ -149,7 +149,7 @@ def message(event: str, report: Report, alarm: Alarm, page: str) -> Message:
         "clock": report.log.get("clock"),
         "words": check.words,
         "evidence": evidence,
-        "command": shlex.join(["mlworkflow", "retrain", "--because", alarm.key]),
+        "command": steps(alarm)[0].command,
         "page": page,
     }
 
