@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
-from statistics import NormalDist
 
+from mlworkflow.measures.bootstrap import NORMAL
 from mlworkflow.measures.compare import Difference, paired
 from mlworkflow.measures.metrics import Scored
 from mlworkflow.measures.training import Refits, noise
@@ -24,6 +24,13 @@ MOST_WEIGHTS = 20_000_000  # rows times resamples of one difference: a second or
 def level_of(count: int, level: float = LEVEL) -> float:
     """Return the level of each of `count` intervals that hold together at `level`."""
     return 1 - (1 - level) / max(count, 1)
+
+
+def moved_out(found: Difference, level: float, wanted: float) -> Difference:
+    """Return a difference of one level with its ends as far out as another asks, were it normally distributed."""
+    further = NORMAL.inv_cdf((1 + wanted) / 2) / NORMAL.inv_cdf((1 + level) / 2)
+    low, high = (found.value + further * (end - found.value) for end in (found.low, found.high))
+    return Difference(found.value, low, high)
 
 
 def together(
@@ -66,7 +73,4 @@ def _one(name: str, candidate: Scored, base: Scored, seed: int, level: float, ea
         return paired(name, candidate, base, seed=seed, level=level)
     if candidate.truth.ndim == 1 and resamples * len(base) <= MOST_WEIGHTS:
         return paired(name, candidate, base, seed=seed, level=each, resamples=resamples)
-    found = paired(name, candidate, base, seed=seed, level=level)
-    further = NormalDist().inv_cdf((1 + each) / 2) / NormalDist().inv_cdf((1 + level) / 2)
-    low, high = (found.value + further * (end - found.value) for end in (found.low, found.high))
-    return Difference(found.value, low, high)
+    return moved_out(paired(name, candidate, base, seed=seed, level=level), level, each)

@@ -19,7 +19,7 @@ import numpy as np
 from mlworkflow.measures import bootstrap, worth
 from mlworkflow.measures.compare import UNCLEAR, Difference, differences
 from mlworkflow.measures.intervals import intervals
-from mlworkflow.measures.many import level_of
+from mlworkflow.measures.many import level_of, moved_out
 from mlworkflow.measures.metrics import gain
 
 if TYPE_CHECKING:
@@ -65,11 +65,15 @@ def compared(
     Raises:
         ValueError: `paired`, and the numbers of rows differ.
     """
+    level = level_of(looks, LEVEL)
     asked = list(dict.fromkeys([primary, *names]))
     enough = min(len(champion), len(challenger)) >= FEWEST
     found = _differences(champion, challenger, paired, asked, seed) if enough else {}
-    found = {name: _moved_out(one, looks) for name, one in found.items()}
-    money = _money(champion, challenger, paired, value, classes, seed) if enough and value is not None else None
+    found = {name: moved_out(one, LEVEL, level) for name, one in found.items()}
+    money = None
+    if enough and value is not None:
+        earned = moved_out(_money(champion, challenger, paired, value, classes, seed), LEVEL, level)
+        money = {**_plain(earned), "unit": value.unit}
     word = found[primary].word(least_gain) if primary in found else UNCLEAR
     rows = {"champion": len(champion), "challenger": len(challenger)}
     return {
@@ -79,11 +83,11 @@ def compared(
         "differences": {
             n: {**_plain(one), "word": one.word(least_gain if n == primary else 0)} for n, one in found.items()
         },
-        "money": None if money is None else {**_plain(_moved_out(money, looks)), "unit": value.unit if value else ""},
+        "money": money,
         "rows": rows,
         "paired": paired,
         "looks": looks,
-        "level": level_of(looks, LEVEL),
+        "level": level,
         "words": _words(word, found.get(primary), primary, rows, paired, looks),
     }
 
@@ -137,13 +141,6 @@ def _mean(values: NDArray[Any], seed: int) -> Difference:
     drawn = np.concatenate([np.einsum("rn,n->r", weights, values) / n for weights in chunks])
     low, high = bootstrap.bca(mean, drawn, (values.sum() - values) / (n - 1), LEVEL)
     return Difference(mean, low, high)
-
-
-def _moved_out(one: Difference, looks: int) -> Difference:
-    """Return it with the ends as far out as the level of one of several looks asks, by the normal distribution."""
-    further = bootstrap.NORMAL.inv_cdf((1 + level_of(looks, LEVEL)) / 2) / bootstrap.NORMAL.inv_cdf((1 + LEVEL) / 2)
-    low, high = (one.value + further * (end - one.value) for end in (one.low, one.high))
-    return Difference(one.value, low, high)
 
 
 def _plain(one: Difference) -> dict[str, float | None]:
