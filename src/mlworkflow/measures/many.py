@@ -3,6 +3,10 @@
 Of twenty differences that are nothing but noise, one leaves zero out of its 95% interval. So each interval of m is at
 the level 1 - 0.05 / m (Bonferroni; Dunn 1961): the chance that any of them misses is at most 5%, however they hang
 together.
+
+Where nobody knows how many there will be, as with looks at a log that grows, look k gets 0.05 / (k (k + 1)) of the
+error (spending it: Lan and DeMets 1983). The series sums to 0.05, so the union bound holds for looks without end, as in
+Howard, Ramdas, McAuliffe and Sekhon (2021).
 """
 
 from __future__ import annotations
@@ -24,6 +28,11 @@ MOST_WEIGHTS = 20_000_000  # rows times resamples of one difference: a second or
 def level_of(count: int, level: float = LEVEL) -> float:
     """Return the level of each of `count` intervals that hold together at `level`."""
     return 1 - (1 - level) / max(count, 1)
+
+
+def level_at(look: int, level: float = LEVEL) -> float:
+    """Return the level of the interval of a look, from 1; those of all that ever come hold together at `level`."""
+    return 1 - (1 - level) / (look * (look + 1))
 
 
 def moved_out(found: Difference, level: float, wanted: float) -> Difference:
