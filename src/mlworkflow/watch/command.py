@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlworkflow.core import io, paths
 from mlworkflow.core.alone import alone
@@ -299,10 +299,3 @@ def _progress() -> Callable[[int, int], None]:
         bar.update(done - bar.n)
 
     return tell
-
-
-def options(told: Any, here: Path) -> Wanted:
-    """Return what the parsed arguments ask for; paths are meant from where the user stands."""
-    found = {name: getattr(told, name) for name in Wanted.__dataclass_fields__}
-    found |= {name: here / found[name] for name in ("bundle", "html") if found[name]}
-    return Wanted(**{**found, "log": here / told.log if told.log else Wanted.log})
