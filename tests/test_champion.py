@@ -9,6 +9,7 @@ from scipy import stats
 from mlworkflow.core.problem import Value
 from mlworkflow.measures.compare import differences
 from mlworkflow.measures.intervals import wilson
+from mlworkflow.measures.many import level_at, level_of, moved_out
 from mlworkflow.measures.metrics import Scored
 from mlworkflow.monitoring.challenger import compared, mover
 from tests.promised import MONEY, drawn
@@ -85,12 +86,41 @@ def test_money_is_told_by_the_row():
     assert asked(champion, challenger, False, value=None)["money"] is None
 
 
-def test_who_looks_often_is_given_wider_intervals_and_told_so():
-    once, daily = (asked(drawn(500, seed=1), drawn(400, seed=2), False, looks=looks) for looks in (1, 30))
-    widths = [one["differences"]["roc_auc"]["high"] - one["differences"]["roc_auc"]["low"] for one in (once, daily)]
-    assert widths[1] / widths[0] == pytest.approx(stats.norm.ppf(1 - 0.025 / 30) / 1.959964, rel=1e-4)
-    assert daily["level"] == pytest.approx(1 - 0.05 / 30)
-    assert "one of 30 looks" in daily["words"]
+def test_who_looks_again_is_given_wider_intervals_and_told_so():
+    once, first, late = (asked(drawn(500, seed=1), drawn(400, seed=2), False, look=look) for look in (None, 1, 30))
+    found = [one["differences"]["roc_auc"] for one in (once, first, late)]
+    widths = [one["high"] - one["low"] for one in found]
+    for width, one, look in ((widths[1], first, 1), (widths[2], late, 30)):
+        spent = 0.05 / (look * (look + 1))
+        assert width / widths[0] == pytest.approx(stats.norm.ppf(1 - spent / 2) / stats.norm.ppf(0.975), rel=1e-6)
+        assert one["level"] == pytest.approx(1 - spent)
+        assert f"at look {look}: all looks together err in at most 5%" in one["words"]
+    assert "look" not in once["words"]
+
+
+def test_what_all_looks_spend_is_the_error_that_was_promised():
+    assert sum(1 - level_at(look) for look in range(1, 100_000)) == pytest.approx(0.05, abs=1e-6)
+
+
+def wrong_words(level_of_look, runs=500, looks=60, rows=50):
+    """Return in which share of runs any look at two equal models, with more rows each time, calls one better."""
+    generator = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(runs):
+        hits = generator.binomial(rows, 0.8, size=(looks, 2)).cumsum(axis=0)
+        wrong += any(clear(hits[look - 1], look * rows, level_of_look(look)) for look in range(1, looks + 1))
+    return wrong / runs
+
+
+def clear(hits, rows, level):
+    ours, theirs = ({"value": one / rows, **dict(zip(("low", "high"), wilson(one, rows), strict=True))} for one in hits)
+    return moved_out(mover("accuracy", ours, theirs), 0.95, level).clear
+
+
+def test_sixty_looks_at_two_equal_models_mislead_no_more_often_than_promised():
+    assert wrong_words(level_at) <= 0.05
+    assert wrong_words(lambda look: 0.95) > 0.25  # who looks each time as if it were the only one
+    assert wrong_words(level_of) > 0.05  # or as if it were the last
 
 
 @pytest.mark.parametrize("rows", [0, 1])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlworkflow.api.keys import VARIABLE, Keys
 from mlworkflow.api.limits import Limits
@@ -239,12 +239,3 @@ def _told(wanted: Wanted, address: str, keys: bool) -> list[str]:
         *([f"  reached     at every address of this machine ({wanted.host})"] if wanted.host in EVERY else []),
         "Ctrl-C ends it.",
     ]
-
-
-def options(arguments: Any, here: Path) -> Wanted:
-    """Return the options of a parsed command; files are meant from where the user stands."""
-    told = {name: getattr(arguments, name) for name in Wanted.__dataclass_fields__}
-    told |= {name: here / told[name] for name in ("bundle", "keys") if told[name] is not None}
-    if told["challenger"] and (here / told["challenger"]).is_dir():
-        told["challenger"] = str(here / told["challenger"])
-    return Wanted(**told)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mlworkflow.core import io
 from mlworkflow.exporting import docker, folder, kubernetes, mlflow_folder, onnx_folder
@@ -76,10 +75,3 @@ def _chosen(wanted: Wanted) -> tuple[str, Path]:
     from mlworkflow.api.command import released, version_of
 
     return released(wanted.stage) if wanted.bundle is None else (version_of(wanted.bundle), wanted.bundle)
-
-
-def options(arguments: Any, here: Path) -> Wanted:
-    """Return the options of a parsed command; files are meant from where the user stands."""
-    bundle = here / arguments.bundle if arguments.bundle else None
-    output = here / arguments.output if arguments.output else None
-    return Wanted(arguments.kind, output, bundle, arguments.stage, arguments.image, here)

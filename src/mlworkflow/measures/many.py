@@ -3,14 +3,18 @@
 Of twenty differences that are nothing but noise, one leaves zero out of its 95% interval. So each interval of m is at
 the level 1 - 0.05 / m (Bonferroni; Dunn 1961): the chance that any of them misses is at most 5%, however they hang
 together.
+
+Where nobody knows how many there will be, as with looks at a log that grows, look k gets 0.05 / (k (k + 1)) of the
+error (spending it: Lan and DeMets 1983). The series sums to 0.05, so the union bound holds for looks without end, as in
+Howard, Ramdas, McAuliffe and Sekhon (2021).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
-from statistics import NormalDist
 
+from mlworkflow.measures.bootstrap import NORMAL
 from mlworkflow.measures.compare import Difference, paired
 from mlworkflow.measures.metrics import Scored
 from mlworkflow.measures.training import Refits, noise
@@ -24,6 +28,18 @@ MOST_WEIGHTS = 20_000_000  # rows times resamples of one difference: a second or
 def level_of(count: int, level: float = LEVEL) -> float:
     """Return the level of each of `count` intervals that hold together at `level`."""
     return 1 - (1 - level) / max(count, 1)
+
+
+def level_at(look: int, level: float = LEVEL) -> float:
+    """Return the level of the interval of a look, from 1; those of all that ever come hold together at `level`."""
+    return 1 - (1 - level) / (look * (look + 1))
+
+
+def moved_out(found: Difference, level: float, wanted: float) -> Difference:
+    """Return a difference of one level with its ends as far out as another asks, were it normally distributed."""
+    further = NORMAL.inv_cdf((1 + wanted) / 2) / NORMAL.inv_cdf((1 + level) / 2)
+    low, high = (found.value + further * (end - found.value) for end in (found.low, found.high))
+    return Difference(found.value, low, high)
 
 
 def together(
@@ -66,7 +82,4 @@ def _one(name: str, candidate: Scored, base: Scored, seed: int, level: float, ea
         return paired(name, candidate, base, seed=seed, level=level)
     if candidate.truth.ndim == 1 and resamples * len(base) <= MOST_WEIGHTS:
         return paired(name, candidate, base, seed=seed, level=each, resamples=resamples)
-    found = paired(name, candidate, base, seed=seed, level=level)
-    further = NormalDist().inv_cdf((1 + each) / 2) / NormalDist().inv_cdf((1 + level) / 2)
-    low, high = (found.value + further * (end - found.value) for end in (found.low, found.high))
-    return Difference(found.value, low, high)
+    return moved_out(paired(name, candidate, base, seed=seed, level=level), level, each)

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlworkflow.measures.bootstrap import NORMAL
 from mlworkflow.measures.compare import BETTER, UNCLEAR, WORSE, Difference
-from mlworkflow.measures.many import level_of
+from mlworkflow.measures.many import level_of, moved_out
 
 Told = Mapping[str, Any]  # a review as JSON has it
 Reviewed = Callable[[str, str], Told]  # (base, candidate) -> the review
@@ -56,10 +55,8 @@ def word_of(told: Told, count: int) -> str:
     first = next(iter(told["metrics"]), None)
     if not first or not first["difference"]:
         return str(told["word"])
-    each = first["difference"]
-    further = NORMAL.inv_cdf((1 + level_of(max(count, 1))) / 2) / NORMAL.inv_cdf((1 + level_of(1)) / 2)
-    low, high = (each["value"] + further * (each[end] - each["value"]) for end in ("low", "high"))
-    return Difference(each["value"], low, high).word(told["least_gain"])
+    found = Difference(**first["difference"])
+    return moved_out(found, level_of(1), level_of(count)).word(told["least_gain"])
 
 
 def _none(names: Sequence[str], reviews: Mapping[str, Told]) -> str:

@@ -6,7 +6,6 @@ It shares DVC's cache with the repository, so that what was computed there is fo
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shlex
 import shutil
@@ -18,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlworkflow.core import io
-from mlworkflow.core.errors import ProjectError, UnwritableError
+from mlworkflow.core.alone import alone as one_at_a_time
+from mlworkflow.core.errors import ProjectError
 from mlworkflow.core.processes import DVC, git, shown, started, without
 
 FOLDER = Path(".mlworkflow/retrain")
@@ -80,20 +80,9 @@ class Place:
 @contextmanager
 def alone() -> Iterator[None]:
     """Let one retraining at a time run in a repository. Raises RetrainError where another runs."""
-    path = FOLDER / "lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        io.write_text("*\n", FOLDER / ".gitignore")
-        file = path.open("w")
-    except OSError as error:
-        raise UnwritableError(path, error) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RetrainError(
-                "one retraining runs in a repository at a time, and another runs here. Wait for its end."
-            ) from error
+    io.write_text("*\n", FOLDER / ".gitignore")
+    words = "one retraining runs in a repository at a time, and another runs here. Wait for its end."
+    with one_at_a_time(FOLDER / "lock", RetrainError(words)):
         _end_what_was_left()
         yield
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from mlworkflow.core.errors import UnwritableError
+from mlworkflow.core.alone import alone as one_at_a_time
 from mlworkflow.sweeping.board import Failure
 from mlworkflow.sweeping.plan import PREFIX, Experiment, SweepError
 from mlworkflow.sweeping.queue import Queue, cause
@@ -21,27 +20,10 @@ MOST_TIMES = 3  # that a task is begun whose worker is killed each time
 Ended = Callable[[Experiment, str | None, str], None]  # (what, its commit, why it failed)
 
 
-@contextmanager
-def alone(root: Path) -> Iterator[None]:
-    """Hold the repository for one sweep at a time; the lock goes with the process.
-
-    Raises:
-        SweepError: another sweep runs here.
-    """
-    path = root / LOCK
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
-    except OSError as error:
-        raise UnwritableError(path, error) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise SweepError(
-                "one sweep runs in a repository at a time, and another runs here. Wait for its end, or stop it."
-            ) from error
-        yield
+def alone(root: Path) -> AbstractContextManager[None]:
+    """Hold the repository for one sweep at a time; entering raises SweepError where another runs."""
+    words = "one sweep runs in a repository at a time, and another runs here. Wait for its end, or stop it."
+    return one_at_a_time(root / LOCK, SweepError(words))
 
 
 def finished(queue: Queue, commit: str) -> dict[str, tuple[str, str]]:

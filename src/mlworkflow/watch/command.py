@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlworkflow.core import io, paths
-from mlworkflow.core.errors import ProjectError, first_line
-from mlworkflow.watch.state import FOLDER, StateError, state
+from mlworkflow.core.alone import alone
+from mlworkflow.core.errors import ProjectError
+from mlworkflow.watch.state import FOLDER, state
 
 if TYPE_CHECKING:
     from mlworkflow.core.params import Monitor
@@ -79,29 +79,16 @@ def _demand(wanted: Wanted) -> None:
         raise MonitorError("\n".join(found))
 
 
-@contextmanager
-def _alone(name: str, *, wait: bool) -> Iterator[None]:
-    """Let one process at a time pass, by the lock of an empty file; the lock of a killed one is gone.
+def _looking() -> AbstractContextManager[None]:
+    """Let one look at a time write; others wait."""
+    return alone(FOLDER / LOOKING, mode=0o700)
 
-    Raises:
-        MonitorError: another has it, and its end is not waited for.
-        StateError: the file cannot be written.
-    """
-    path = FOLDER / name
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = path.open("w")
-    except OSError as error:
-        raise StateError(path, first_line(error)) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError as error:
-            raise MonitorError(
-                "one `mlworkflow monitor --watch` runs in a repository at a time, and another runs here. "
-                "Stop it; or look once, without --watch."
-            ) from error
-        yield
+
+def _watching() -> AbstractContextManager[None]:
+    """Let one process watch; entering raises MonitorError where another does."""
+    words = "one `mlworkflow monitor --watch` runs in a repository at a time, and another runs here. "
+    busy = MonitorError(f"{words}Stop it; or look once, without --watch.")
+    return alone(FOLDER / WATCHING, busy, mode=0o700)
 
 
 # ---- what is watched -------------------------------------------------------------------------------------------------
@@ -188,7 +175,7 @@ def _look(wanted: Wanted) -> int:
     from mlworkflow.monitoring import words
     from mlworkflow.watch.alarms import alarms
 
-    with _alone(LOOKING, wait=True):
+    with _looking():
         report, damage = looked(wanted, _progress())
         _write(report, wanted)
         with alarms(FOLDER) as told:
@@ -234,9 +221,9 @@ def _watch(wanted: Wanted) -> int:
     from mlworkflow.watch.alarms import alarms
 
     shown: dict[str, str] = {}
-    with _alone(WATCHING, wait=False), alarms(FOLDER) as told, suppress(KeyboardInterrupt):
+    with _watching(), alarms(FOLDER) as told, suppress(KeyboardInterrupt):
         while True:
-            with _alone(LOOKING, wait=True):
+            with _looking():
                 _look_again(wanted, told, shown)
             if wanted.webhook:
                 told.send(wanted.webhook)
@@ -312,10 +299,3 @@ def _progress() -> Callable[[int, int], None]:
         bar.update(done - bar.n)
 
     return tell
-
-
-def options(told: Any, here: Path) -> Wanted:
-    """Return what the parsed arguments ask for; paths are meant from where the user stands."""
-    found = {name: getattr(told, name) for name in Wanted.__dataclass_fields__}
-    found |= {name: here / found[name] for name in ("bundle", "html") if found[name]}
-    return Wanted(**{**found, "log": here / told.log if told.log else Wanted.log})

@@ -207,7 +207,7 @@ def _compared(follower: Follower, theirs: Sequence[Labelled], paired: bool) -> M
         valued(promise) if promise.get("worth") else None,
         classes,
         seed=0,
-        looks=max(len(follower.state.windows()), 1),
+        look=max(len(follower.state.windows()), 1),
     )
     return {"version": version, **found}
 
