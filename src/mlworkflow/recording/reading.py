@@ -23,6 +23,7 @@ CHUNK = 1_000  # rows at a time
 
 _COLUMNS = "id, time, version, role, key, inputs, output, latency_ms"
 _PREDICTIONS = f"SELECT seq, {_COLUMNS} FROM predictions WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT {CHUNK}"
+_TOGETHER = _PREDICTIONS.replace(" key,", "")
 _OUTCOMES = f"SELECT seq, id, outcome, time FROM outcomes WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT {CHUNK}"
 _THEIR_OUTCOMES = """SELECT seq, id, outcome, time FROM outcomes
 WHERE id IN (SELECT id FROM predictions WHERE predictions.seq BETWEEN ? AND ?) ORDER BY seq"""
@@ -42,6 +43,19 @@ class Raw(NamedTuple):
     inputs: str
     output: str
     latency_ms: float
+
+
+class Together(NamedTuple):
+    """Predictions as they lie in the log, many at once: each field of Raw but the key, one value a prediction."""
+
+    seqs: tuple[int, ...]
+    ids: tuple[str, ...]
+    times: tuple[float, ...]
+    versions: tuple[str, ...]
+    roles: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    latencies: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +190,12 @@ def _looked_at(path: Path, options: str) -> sqlite3.Connection:
 # ---- as they lie there: for who reads all of it ----------------------------------------------------------------------
 
 
-def raw(folder: Path, after: int = 0, until: int | None = None, rows: int = CHUNK) -> Iterator[list[Raw]]:
-    """Yield what `read` does, many at a time, inputs and outputs as JSON texts. Raises what `read` does."""
-    query = _PREDICTIONS.replace(f"LIMIT {CHUNK}", f"LIMIT {rows}")
+def raw(folder: Path, after: int = 0, until: int | None = None, rows: int = CHUNK) -> Iterator[Together]:
+    """Yield the predictions that `read` does, many at a time. Raises what `read` does."""
+    query = _TOGETHER.replace(f"LIMIT {CHUNK}", f"LIMIT {rows}")
     with _reading(folder) as connection:
         for found in _chunks(connection, "predictions", query, after, until):
-            yield [*map(Raw._make, found)]
+            yield Together(*zip(*found, strict=True))
 
 
 def raw_outcomes(folder: Path, after: int = 0, until: int | None = None) -> Iterator[list[tuple[Outcome, list[Raw]]]]:

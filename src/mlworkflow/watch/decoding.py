@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +13,66 @@ import numpy as np
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mlworkflow.recording.reading import Together
     from mlworkflow.rows.arrays import Columns
     from mlworkflow.runtime.fields import Field, Fields
+    from mlworkflow.runtime.model import Model
 
 MANY = 20  # rows, from which on PyArrow is the faster way
 BLOCK = 1 << 20  # bytes that PyArrow reads at a time, on several cores; a longer row is read the slow way
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Predictions of n rows: their numbers in the log, ids, times, inputs, answers (labels: codes, or values)."""
+
+    seqs: np.ndarray
+    ids: np.ndarray
+    times: np.ndarray
+    latencies: np.ndarray
+    columns: Columns
+    labels: np.ndarray
+    probabilities: np.ndarray | None
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.seqs)
+
+    def some(self, places: np.ndarray | slice) -> Rows:
+        """Return some of the rows."""
+        columns = {name: values[places] for name, values in self.columns.items()}
+        said = None if self.probabilities is None else self.probabilities[places]
+        heads = (values[places] for values in (self.seqs, self.ids, self.times, self.latencies))
+        return Rows(*heads, columns, self.labels[places], said)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A piece of the log: its last number, the ids of all its predictions, and the rows of the version watched."""
+
+    last: int
+    ids: Sequence[str]
+    rows: Rows
+    counts: Mapping[str, int]  # of rows that are left out
+
+
+def decoded(chunk: Together, version: str, model: Model) -> Decoded:
+    """Return what a piece of the log says of a version."""
+    asked = np.array([role == "champion" for role in chunk.roles])
+    own = asked & [one == version for one in chunk.versions]
+    inputs, outputs = (list(compress(texts, own)) for texts in (chunk.inputs, chunk.outputs))
+    columns, fit = columns_of(inputs, model.fields)
+    left_out = {"rows of other versions": int((asked & ~own).sum()), "rows of another schema": len(inputs) - len(fit)}
+    labels, said = said_of(outputs, model.classes)
+    places = np.flatnonzero(own)[fit]
+    seqs, ids, times, latencies = (
+        np.array(values, kind)[places]
+        for values, kind in (
+            (chunk.seqs, "int64"), (chunk.ids, "object"), (chunk.times, "float64"), (chunk.latencies, "float64")
+        )
+    )  # fmt: skip
+    rows = Rows(seqs, ids, times, latencies, columns, labels[fit], None if said is None else said[fit])
+    return Decoded(chunk.seqs[-1], chunk.ids, rows, left_out)
 
 
 def columns_of(texts: Sequence[str], fields: Fields) -> tuple[Columns, np.ndarray]:

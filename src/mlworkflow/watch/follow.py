@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlworkflow.core.ahead import ahead
 from mlworkflow.recording.reading import Outcome, Raw, given, id_of, raw, raw_outcomes, raw_outcomes_of
 from mlworkflow.rows.reading import as_word
-from mlworkflow.watch.decoding import columns_of, number, said_of
+from mlworkflow.watch.decoding import Decoded, Rows, columns_of, decoded, number, said_of
 from mlworkflow.watch.spans import numbers_of, rows_of
 from mlworkflow.watch.state import Labelled, State
 
@@ -63,10 +64,10 @@ class Follower:
             with self.state.step():
                 self.state.forget()
                 self.state.keep("replaced", "yes")
-        for chunk in raw(self.folder, self.state.progress.predictions, last, CHUNK):
+        for chunk in ahead(self._decoded(self.state.progress.predictions, last)):
             with self.state.step():
                 self._take(chunk)
-            tell(chunk[-1].seq, last)
+            tell(chunk.last, last)
         for told in raw_outcomes(self.folder, self.state.progress.outcomes, outcomes):
             with self.state.step():
                 self._take_outcomes(told)
@@ -83,61 +84,54 @@ class Follower:
 
     # ---- predictions -------------------------------------------------------------------------------------------------
 
-    def _take(self, chunk: Sequence[Raw]) -> None:
+    def _decoded(self, after: int, last: int) -> Generator[Decoded, None, None]:
+        """Yield the predictions of the log above a number and up to another one, decoded."""
+        for chunk in raw(self.folder, after, last, CHUNK):
+            yield decoded(chunk, self.version, self.model)
+
+    def _take(self, chunk: Decoded) -> None:
         """Take some predictions, and the outcomes that came before them."""
-        progress, counts = self.state.progress, Counter[str]()
-        own = [row for row in chunk if row.role == "champion" and row.version == self.version]
-        counts["rows of other versions"] = sum(row.role == "champion" for row in chunk) - len(own)
-        columns, fit = columns_of([row.inputs for row in own], self.model.fields)
-        counts["rows of another schema"] = len(own) - len(fit)
-        ready = [own[place] for place in fit]
-        numbers, placed = self._numbers(ready, columns, progress.rows, counts)
-        for window in np.unique(numbers[placed]).tolist():
-            self._sketch(window, np.flatnonzero(placed & (numbers == window)), ready, columns)
-        times = np.array([row.time for row in ready])
-        counts["rows asked before an earlier one"] = _backwards(progress.newest, times)
+        progress, rows = self.state.progress, chunk.rows
+        counts = Counter[str](chunk.counts)
+        numbers, placed = self._numbers(rows, progress.rows, counts)
+        for number, places in _parts(numbers, placed):
+            self._sketch(number, rows.some(places))
+        counts["rows asked before an earlier one"] = _backwards(progress.newest, rows.times)
         self.state.progress = replace(
             progress,
-            predictions=chunk[-1].seq,
-            last_id=chunk[-1].id,
-            rows=progress.rows + len(ready),
-            newest=max([progress.newest, *times[times <= self.now + FUTURE]]),
+            predictions=chunk.last,
+            last_id=chunk.ids[-1],
+            rows=progress.rows + len(rows),
+            newest=max([progress.newest, *rows.times[rows.times <= self.now + FUTURE].tolist()]),
             counts=(progress.counts or Counter()) + counts,
         )
-        if early := self.state.come([row.id for row in chunk]):
+        if early := self.state.come(chunk.ids):
             self._take_outcomes(raw_outcomes_of(self.folder, early))
 
-    def _numbers(
-        self, rows: Sequence[Raw], columns: Columns, before: int, counts: Counter[str]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _numbers(self, rows: Rows, before: int, counts: Counter[str]) -> tuple[np.ndarray, np.ndarray]:
         """Return the (n,) numbers of the rows' windows, and (n,) whether a row has one: its time may not be known."""
         if (size := rows_of(self.settings.window)) is not None:
             return (before + np.arange(len(rows))) // size, np.ones(len(rows), bool)
-        moments = self._moments(rows, columns)
+        moments = self._moments(rows.times, rows.columns)
         known = np.isfinite(moments)
         late = known & (moments > self.now + FUTURE) & (self.settings.clock == "log")
         counts["rows from the future"] += int(late.sum())
         counts["rows without a time"] += int((~known).sum())
         return numbers_of(self.settings.window, np.where(known, moments, 0.0)), known & ~late
 
-    def _moments(self, rows: Sequence[Raw], columns: Columns) -> np.ndarray:
+    def _moments(self, times: np.ndarray, columns: Columns) -> np.ndarray:
         """Return (n,) when rows were, in seconds since 1970, by the clock that is asked for; NaN: not known."""
         if self.settings.clock == "log":
-            return np.array([row.time for row in rows], dtype="float64")
+            return times
         told = columns[self.model.schema.time or ""]
         return np.where(np.isnat(told), np.nan, told.astype("datetime64[us]").astype("int64") / 1e6)
 
-    def _sketch(self, number: int, places: np.ndarray, rows: Sequence[Raw], columns: Columns) -> None:
+    def _sketch(self, number: int, rows: Rows) -> None:
         """Add rows to the sketches of their window."""
-        some = [rows[place] for place in places]
-        if len(some) < len(rows):
-            columns = {name: values[places] for name, values in columns.items()}
         watched = self._window(number)
-        said = said_of([row.output for row in some], self.model.classes)
-        times, latencies = np.array([row.time for row in some]), np.array([row.latency_ms for row in some])
-        watched.add(columns, *said, [row.id for row in some], self.model.impossible(columns))
-        watched.health.add(latencies, times)
-        self.state.keep_window(number, some[0].seq, watched.to_dict())
+        watched.add(rows.columns, rows.labels, rows.probabilities, rows.ids, self.model.impossible(rows.columns))
+        watched.health.add(rows.latencies, rows.times)
+        self.state.keep_window(number, int(rows.seqs[0]), watched.to_dict())
 
     def _window(self, number: int) -> Watched:
         from mlworkflow.monitoring.watched import Watched
@@ -193,12 +187,22 @@ class Follower:
             return np.array([*begun, 0])[place], place >= 0
         moments = np.full(len(rows), np.nan)
         if self.settings.clock == "log":
-            moments = self._moments(rows, {})
+            moments = self._moments(np.array([row.time for row in rows], dtype="float64"), {})
         else:
             columns, fit = columns_of([row.inputs for row in rows], self.model.fields)
-            moments[fit] = self._moments(rows, columns)
+            moments[fit] = self._moments(np.empty(0), columns)
         known = np.isfinite(moments)
         return numbers_of(self.settings.window, np.where(known, moments, 0.0)), known
+
+
+def _parts(numbers: np.ndarray, placed: np.ndarray) -> Iterator[tuple[int, np.ndarray | slice]]:
+    """Yield each of (n,) numbers once, with the places of its rows; where they lie in one piece, as a slice."""
+    order = np.flatnonzero(placed)
+    order = order[np.argsort(numbers[order], kind="stable")]
+    found, starts = np.unique(numbers[order], return_index=True)
+    for number, places in zip(found.tolist(), np.split(order, starts[1:]), strict=False):
+        first, end = int(places[0]), int(places[-1]) + 1
+        yield number, slice(first, end) if end - first == len(places) else places
 
 
 def _backwards(before: float, times: np.ndarray) -> int:

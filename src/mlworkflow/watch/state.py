@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from mlworkflow.core.errors import ProjectError, first_line
@@ -149,13 +150,13 @@ class State:
     def window(self, number: int) -> dict[str, Any] | None:
         """Return what is known of a window."""
         row = self._connection.execute("SELECT content FROM windows WHERE number = ?", (number,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        return None if row is None else msgspec.json.decode(row[0])
 
     def keep_window(self, number: int, first_seq: int, content: Mapping[str, Any]) -> None:
         """Keep what is known of a window."""
         self._connection.execute(
             "INSERT INTO windows VALUES (?, ?, ?) ON CONFLICT (number) DO UPDATE SET content = excluded.content",
-            (number, first_seq, json.dumps(content)),
+            (number, first_seq, msgspec.json.encode(content).decode()),
         )
 
     # ---- outcomes ----------------------------------------------------------------------------------------------------
