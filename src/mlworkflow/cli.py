@@ -203,6 +203,7 @@ def _add_releases(command: Callable[[str, str], argparse.ArgumentParser]) -> Non
     rollback.add_argument("--to", metavar="VERSION", help="another version than the one before")
     rollback.add_argument("--problem", metavar="NAME", help="needed where several have that stage")
     release.add_argument("--because", metavar="REASON", help="overrides a verdict and uncommitted files; recorded")
+    release.add_argument("--strict", action="store_true", help="--because overrides nothing, and is recorded alone")
     rollback.add_argument("--because", metavar="REASON", help="why; needed, and recorded")
 
 
@@ -217,7 +218,9 @@ def _releases(arguments: argparse.Namespace) -> int:
 
     stage, because = arguments.stage, arguments.because
     if arguments.command == "release":
-        return command.release(stage, bump=arguments.bump, version=arguments.version, because=because)
+        return command.release(
+            stage, bump=arguments.bump, version=arguments.version, because=because, strict=arguments.strict
+        )
     return command.rollback(stage, to=arguments.to, because=because, problem=arguments.problem)
 
 
