@@ -1,7 +1,7 @@
-"""kill -9 of `mlworkflow retrain` at random moments: does it end as one that nobody killed? `make bench-monitor-kills`.
+"""kill -9 of `mlworkflow retrain` at random moments: does it end as one that nobody killed?
 
-Run `python -m bench.retrain_killed`. A clone of this repository's HEAD gets a problem whose world turns: the target comes
-of another column than before. Its outcomes come by the log and by a file, and conf/retrain says `auto_release: when
+Run `python -m bench.retrain_killed`. A clone of this repository's HEAD gets a problem whose world turns: the target
+comes of other columns than before. Its outcomes come by the log and by a file, and conf/retrain says `auto_release: when
 better`. One copy of it is retrained in peace. In another `mlworkflow retrain` is killed after times drawn with a seed,
 and started again each time; what it had started lives on, as when a machine runs out of memory. In the end both must
 have the same candidates, words, numbers, branch and releases, and the log the outcomes that it had.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -38,10 +39,10 @@ RETRAIN = ["-m", "mlworkflow.cli", "retrain", "--because", "it is tried", "--jso
 
 
 def table(rows: int, turned: bool, seed: int) -> pd.DataFrame:
-    """Return rows whose outcome comes of the column `old`, or of `new` once the world has turned."""
+    """Return rows whose outcome comes of `old` and `sign`, or of `new` and `sign` once the world has turned."""
     draw = np.random.default_rng(seed)
-    columns = pd.DataFrame({name: draw.normal(size=rows).round(6) for name in ("old", "new", "noise")})
-    odds = 3 * columns["new" if turned else "old"]
+    columns = pd.DataFrame({name: draw.normal(size=rows).round(6) for name in ("old", "new", "sign")})
+    odds = 5 * columns["new" if turned else "old"] * np.sign(columns["sign"])
     chosen = draw.random(rows) < 1 / (1 + np.exp(-odds))
     keys = [f"{'n' if turned else 'o'}{number}" for number in range(rows)]
     return columns.assign(customer=keys, **{TARGET: np.where(chosen, "yes", "no")})
@@ -56,7 +57,11 @@ def project(folder: Path) -> Hands:
     words = f"mlworkflow new {PROBLEM} --target {TARGET} --positive yes --key customer --metric roc_auc --data"
     hands.type(words, str(folder / "table.csv"))
     path = hands.folder / f"conf/problem/{PROBLEM}.yaml"
-    text = path.read_text(encoding="utf-8").replace("model: xgboost", "model: linear").replace("folds: 5", "folds: 3")
+    text = (
+        path.read_text(encoding="utf-8")
+        .replace("model: xgboost", "model: hist_gradient_boosting")
+        .replace("folds: 5", "folds: 3")
+    )
     path.write_text(text.replace("trials: 16", "trials: 4"), encoding="utf-8")
     conf = hands.folder / "conf/config.yaml"
     lines = conf.read_text(encoding="utf-8").splitlines()
@@ -118,7 +123,9 @@ def killed(hands: Hands, kills: int, longest: float, draw: random.Random) -> int
             process.wait()
             print(f"kill {number:>3} after {seconds:5.2f} s: {step(hands)}", flush=True)
             continue
-        print(f"it ended by itself in {seconds:.2f} s: {said.strip().splitlines()[-1:]}")
+        print(f"it ended by itself before {seconds:.2f} s, with exit code {process.returncode}")
+        if process.returncode:
+            print(said[-3000:])
         return number - 1
     return kills
 
@@ -149,8 +156,8 @@ def outcome(hands: Hands) -> dict[str, Any]:
 
 def _page(path: Path) -> list[str]:
     """Return the tables of a page without what each candidate took of time."""
-    cells = pd.read_html(path)[0]
-    return cells[[name for name in cells if not name.startswith("Seconds")]].astype("str").to_csv().splitlines()
+    rows = re.findall(r"<tr.*?</tr>", path.read_text(encoding="utf-8"), re.DOTALL)
+    return [row.rpartition("<td")[0] for row in rows]
 
 
 def outcomes(hands: Hands) -> dict[str, list[Any]]:

@@ -168,13 +168,13 @@ def _prepare(
     commits = [line.partition(" ") for line in where.git("log", "-20", "--format=%H %s").splitlines()]
     if done := next((commit for commit, _, told in commits if told == subject), None):
         where.git("reset", "-q", "--hard", done)  # a winner that was promoted then is promoted again
-        where.type("dvc", "checkout", "--quiet", f"{table}.dvc", f"{kept}.dvc")
+        where.type("dvc", "checkout", f"{table}.dvc", f"{kept}.dvc")
         return
     model = io.read_bytes(folder / PIPELINE)
     for content, path in ((made.content, table), (model, kept)):
         (where.folder / path).unlink(missing_ok=True)  # it may be a link into the cache
         io.write_bytes(content, where.folder / path)
-    where.type("dvc", "add", "--quiet", table.as_posix(), kept.as_posix())
+    where.type("dvc", "add", table.as_posix(), kept.as_posix())
     conf = where.folder / paths.CONF / "problem" / f"{problem.name}.yaml"
     io.write_text(versions.edited(conf.read_text(encoding="utf-8"), made, problem, table, new.rows), conf)
     champion = versions.champion_file(model, io.read_json(folder / "threshold.json"), problem.task, kept)
@@ -217,7 +217,7 @@ def _run(where: Place, one: tried.Candidate, digest: str) -> float:
     began = time.monotonic()
     overrides = [word for override in one.overrides for word in ("-S", override)]
     where.git("reset", "-q", "--hard")
-    where.type("dvc", "exp", "run", "--quiet", "--force", "--name", name, *overrides, "decide")  # what a review reads
+    where.type("dvc", "exp", "run", "--force", "--name", name, *overrides, "decide")  # what a review reads
     return time.monotonic() - began
 
 
@@ -267,7 +267,7 @@ def _promote(where: Place, made: Result, experiment: str) -> None:
     where.git("reset", "-q", "--hard")
     if where.git("for-each-ref", "--format=%(subject)", WINNER) == subject:
         where.git("reset", "-q", "--hard", WINNER)
-        where.type("dvc", "checkout", "--quiet", "--force")
+        where.type("dvc", "checkout", "--force")
         return
     where.type("mlworkflow", "promote", experiment, "--commit")
     where.git("commit", "--amend", "-q", "-m", subject, "-m", made.chosen.sentence, "-m", f"Because: {made.reason}")
