@@ -55,8 +55,9 @@ bench-kills: .venv/installed-dev  ## kill -9 of the server under load: is every 
 tour: .venv/installed  ## twelve simulated months of a model in use: alarm, retraining, review, release, rollback
 	python -m mlworkflow.touring
 
-bench-monitor-kills: .venv/installed-dev  ## kill -9 of the watcher: is an outcome lost, an alarm told twice?
+bench-monitor-kills: .venv/installed-dev  ## kill -9 of the watcher and of a retraining: is an outcome lost, an alarm told twice, a model released twice?
 	python -m bench.monitor_killed
+	python -m bench.retrain_killed
 
 audit: .venv/installed-dev  ## known weaknesses of what is locked; asks PyPI
 	pip-audit --disable-pip --progress-spinner off -r requirements.lock

@@ -128,10 +128,15 @@ def test_the_problems_file_names_the_new_table_and_keeps_its_comments(tmp_path):
     assert f"test_fraction: {found.test_fraction}" in told
 
 
-def test_another_champion_or_alarm_makes_another_branch(tmp_path):
+def test_another_champion_alarm_or_commit_makes_another_branch(tmp_path):
     _, found = made(tmp_path)
-    names = {digest(found, model, since) for model in (b"a", b"b") for since in (None, ("log", 1.0))}
-    assert len(names) == 4
+    names = {
+        digest(found, model, since, head)
+        for model in (b"a", b"b")
+        for since in (None, ("log", 1.0))
+        for head in ("c1", "c2")
+    }
+    assert len(names) == 8
 
 
 def setting(**changes):

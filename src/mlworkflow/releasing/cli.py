@@ -13,13 +13,16 @@ def release_options(release: ArgumentParser) -> None:
     which.add_argument("--bump", choices=("major", "minor", "patch"), help="the part that is raised; minor by default")
     which.add_argument("--as", dest="version", metavar="VERSION", help="the version, e.g. v2.0.0")
     release.add_argument("--because", metavar="REASON", help="overrides a verdict and uncommitted files; recorded")
+    release.add_argument("--strict", action="store_true", help="--because overrides nothing, and is recorded alone")
 
 
 def release(told: Namespace, here: Path) -> int:
     """Make HEAD a version."""
     from mlworkflow.releasing import command
 
-    return command.release(told.stage, bump=told.bump, version=told.version, because=told.because)
+    return command.release(
+        told.stage, bump=told.bump, version=told.version, because=told.because, strict=told.strict
+    )
 
 
 def releases_options(releases: ArgumentParser) -> None:

@@ -33,7 +33,12 @@ class RefusedError(ProjectError):
 
 
 def release(
-    stage: str = "prod", *, bump: str | None = None, version: str | None = None, because: str | None = None
+    stage: str = "prod",
+    *,
+    bump: str | None = None,
+    version: str | None = None,
+    because: str | None = None,
+    strict: bool = False,
 ) -> int:
     """Make HEAD a version and put it into a stage (`none`: into none); return the exit code.
 
@@ -42,6 +47,7 @@ def release(
         bump: major, minor or patch: which part of the last version is raised; minor by default.
         version: the version instead, e.g. v2.0.0.
         because: the reason that overrides what may be overridden; recorded.
+        strict: it overrides nothing, and is recorded alone: who releases by itself decides nothing by itself.
 
     Raises:
         RefusedError: HEAD must not be released; nothing was tagged.
@@ -53,7 +59,7 @@ def release(
     name, there = tags.name_of(problem), tags.read(root, problem)
     had = next((one for one in reversed(tags.versions(there, name)) if one.commit == head), None)
     against = [*_asked(there, name, stage, had, bump, version), *ready.reasons(root, head)]
-    _demand(problem, against, because)
+    _demand(problem, against, None if strict else because)
     new = had.version if had else _next(tags.versions(there, name), bump, version)
     _push(root)
     record = _record(root, head, problem, new, because, [one.told for one in against])

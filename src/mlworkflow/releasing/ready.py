@@ -64,14 +64,15 @@ def _json(root: Path, commit: str, path: Path) -> dict[str, Any]:
 def reasons(root: Path, head: str) -> list[Reason]:
     """Return every reason against a release of HEAD."""
     files = Files(root, Revision("HEAD", head))
-    found = [*_verdict(result_of(root, head)), *_dirty(root), *_nobody(root), *_composed()]
+    found = [*verdict(result_of(root, head)), *_dirty(root), *nobody(root), *_composed()]
     try:
         return [*found, *_bundle(root, recorded(files)), *_run(root, files)]
     except ReleaseError as error:
         return [*found, Reason(str(error))]
 
 
-def _verdict(told: dict[str, Any]) -> Iterator[Reason]:
+def verdict(told: dict[str, Any]) -> Iterator[Reason]:
+    """Yield what a commit's verdict has against its release, as `result_of` tells it."""
     if told["verdict"] is None:
         yield Reason(f"HEAD has no verdict in {paths.DECISION}: type `dvc repro`, and commit")
         return
@@ -100,8 +101,8 @@ def _experiment(root: Path, changed: list[str]) -> str:
     return ""
 
 
-def _nobody(root: Path) -> Iterator[Reason]:
-    """A tag says who made it."""
+def nobody(root: Path) -> Iterator[Reason]:
+    """A tag says who made it, and so does a commit."""
     for key in ("name", "email"):
         if f"GIT_COMMITTER_{key.upper()}" not in os.environ and git(root, "config", f"user.{key}").returncode:
             yield Reason(f"Git does not know your {key}: type `git config user.{key} ...`")

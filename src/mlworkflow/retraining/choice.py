@@ -26,12 +26,14 @@ class Chosen:
         name: of the candidate that is taken; None: none is.
         sentence: the same in one sentence.
         reviews: name -> its review against the champion.
+        words: name -> the word of it as one of several.
     """
 
     word: str
     name: str | None
     sentence: str
     reviews: Mapping[str, Told]
+    words: Mapping[str, str]
 
 
 def choose(names: Sequence[str], champion: str, reviewed: Reviewed) -> Chosen:
@@ -42,12 +44,13 @@ def choose(names: Sequence[str], champion: str, reviewed: Reviewed) -> Chosen:
     if not better:
         words = set(said.values())
         word = UNCLEAR if UNCLEAR in words or not words else WORSE
-        return Chosen(word, None, _none(names, reviews), reviews)
+        return Chosen(word, None, _none(names, reviews, said), reviews, said)
     taken = better[0]
     for dearer in better[1:]:
         if word_of(reviewed(taken, dearer), len(names)) == BETTER:
             taken = dearer
-    return Chosen(BETTER, taken, f"{taken} is better than the champion. {reviews[taken]['sentence']}", reviews)
+    sentence = f"{taken} is better than the champion. {reviews[taken]['sentence']}"
+    return Chosen(BETTER, taken, sentence, reviews, said)
 
 
 def word_of(told: Told, count: int) -> str:
@@ -59,13 +62,14 @@ def word_of(told: Told, count: int) -> str:
     return moved_out(found, level_of(1), level_of(count)).word(told["least_gain"])
 
 
-def _none(names: Sequence[str], reviews: Mapping[str, Told]) -> str:
+def _none(names: Sequence[str], reviews: Mapping[str, Told], said: Mapping[str, str]) -> str:
     """Return why nothing is taken."""
     if not names:
         return "nothing was tried"
     best = max(names, key=lambda name: _gain(reviews[name]))
     told = reviews[best]
-    return f"none of {', '.join(names)} is clearly better than the champion. Of {best}: {told['sentence']}"
+    chance = f" With {len(names)} tried, chance alone may give that." if told["word"] != said[best] else ""
+    return f"none of {', '.join(names)} is clearly better than the champion. Of {best}: {told['sentence']}{chance}"
 
 
 def _gain(told: Told) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -15,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from mlworkflow.core import io, paths
+from mlworkflow.core.errors import listed
 from mlworkflow.core.processes import stoppable
+from mlworkflow.releasing.ready import result_of, verdict
 from mlworkflow.retraining import candidates as tried
 from mlworkflow.retraining import version as versions
 from mlworkflow.retraining.choice import Chosen, choose
 from mlworkflow.retraining.place import FOLDER, Place, RetrainError, alone, place
+from mlworkflow.retraining.ready import ready
 from mlworkflow.serving.folder import PIPELINE
 
 if TYPE_CHECKING:
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from mlworkflow.releasing.tags import Release
     from mlworkflow.retraining.rows import Gathered
 
-LOG = Path("data/predictions")
+WINNER = "refs/mlworkflow/winner"  # in the clone: the commit that takes the champion's place
 tell = partial(print, file=sys.stderr, flush=True)
 
 
@@ -54,6 +58,7 @@ class Result:
         seconds: name of a candidate -> what its experiment took, where it was made in this run.
         tried: name -> what was done.
         released: the version that was released by itself; None: none was.
+        against: why the winner is not released, or not without a reason; empty where nothing is against it.
         commands: to go on with.
     """
 
@@ -66,7 +71,13 @@ class Result:
     seconds: Mapping[str, float] = field(default_factory=dict)
     tried: Mapping[str, str] = field(default_factory=dict)
     released: str | None = None
+    against: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+
+    @property
+    def page(self) -> Path:
+        """Where its page lies."""
+        return FOLDER / f"{self.branch.rpartition('/')[2]}.html"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -76,7 +87,8 @@ class Result:
             "chosen": self.chosen.name,
             "sentence": self.chosen.sentence,
             "rows": dict(self.ledger),
-            "candidates": {name: told["word"] for name, told in self.chosen.reviews.items()},
+            "candidates": dict(self.chosen.words),
+            "against": list(self.against),
             "commands": list(self.commands),
         }
 
@@ -88,13 +100,9 @@ def retrain(because: str | None, *, as_json: bool = False) -> int:
         RetrainError: nothing can be retrained; what is wrong, all at once.
         ProjectError: a step failed; typed again, it goes on where it was.
     """
-    from mlworkflow.retraining.page import page
-
     with alone(), stoppable():
         made = retrained(because)
-        file = FOLDER / f"{made.branch.rpartition('/')[2]}.html"
-        io.write_text(page(made), file)
-    print(json.dumps(made.to_dict(), indent=2) if as_json else "\n".join([*_words(made), f"The page: {file}"]))
+    print(json.dumps(made.to_dict(), indent=2) if as_json else "\n".join([*_words(made), f"The page: {made.page}"]))
     return 0
 
 
@@ -107,10 +115,10 @@ def retrained(because: str | None) -> Result:
     problem = Problem.model_validate(params["problem"])
     policy = Retrain.model_validate(params.get("retrain") or {"name": "default"})
     reason = reason_of(because, problem.name)
-    champion, folder = _champion(policy, problem)
-    raw, new = _rows(problem, folder, policy)
-    made = versions.version(raw, new, problem, reason.since)
-    digest = versions.digest(made, io.read_bytes(folder / PIPELINE), reason.since)
+    begin = ready(problem, policy, tell)
+    champion, folder, new = begin.champion, begin.bundle, begin.new
+    made = versions.version(begin.raw, new, problem, reason.since)
+    digest = versions.digest(made, io.read_bytes(folder / PIPELINE), reason.since, _head())
     branch = f"retrain/{problem.name}-{digest}"
     where = place(branch, tell)
     _prepare(where, made, new, problem, folder, reason)
@@ -141,47 +149,10 @@ def reason_of(because: str | None, problem: str) -> Reason:
     return Reason(f"{told['alarm']} since {told['since']}: {told['words']}", since)
 
 
-def _champion(policy: Retrain, problem: Problem) -> tuple[Release, Path]:
-    """Return (the version in service, its bundle). Raises ReleaseError: there is none."""
-    from mlworkflow.releasing.bundles import current, fetch
+def _head() -> str:
+    from mlworkflow.releasing.ready import head_of
 
-    release = current(policy.stage, problem.name)
-    return release, fetch(release, say=tell)
-
-
-def _rows(problem: Problem, folder: Path, policy: Retrain) -> tuple[Any, Gathered]:
-    """Return (the raw table of the problem's source, the new rows). Raises RetrainError: they are not enough."""
-    from mlworkflow.retraining.rows import gathered
-    from mlworkflow.rows.schema import Schema
-    from mlworkflow.stages.collect import collect
-
-    found = []
-    if problem.data.target is None:
-        found.append("the problem has no target: of clusters no outcome comes")
-    if problem.split.scheme == "column":
-        found.append("the problem's split names test rows by a column, which rows of use do not have")
-    if found:
-        raise RetrainError(_told(problem, found))
-    raw = collect(problem)
-    new = gathered(raw, problem, Schema.from_dict(io.read_json(folder / "schema.json")), LOG, paths.PRODUCTION)
-    if len(new.rows) < policy.fewest_rows:
-        ledger = "; ".join(f"{what}: {count:,}" for what, count in new.ledger.items() if count)
-        found.append(
-            f"{policy.fewest_rows} new labelled rows are needed (conf/retrain), there are {len(new.rows)} ({ledger})"
-        )
-    elif problem.task != "regression" and new.rows[problem.data.target].nunique() < 2:
-        found.append(f"all new rows have the outcome {new.rows[problem.data.target].iloc[0]!r}")
-    if found:
-        raise RetrainError(_told(problem, found))
-    return raw, new
-
-
-def _told(problem: Problem, found: list[str]) -> str:
-    lines = "\n".join(f"  - {line}" for line in found)
-    return (
-        f"{problem.name} cannot be retrained:\n{lines}\n"
-        "Outcomes come by POST /feedback of the server, or in files with the target in data/production/."
-    )
+    return head_of(Path())
 
 
 # ---- on the branch ---------------------------------------------------------------------------------------------------
@@ -197,13 +168,13 @@ def _prepare(
     commits = [line.partition(" ") for line in where.git("log", "-20", "--format=%H %s").splitlines()]
     if done := next((commit for commit, _, told in commits if told == subject), None):
         where.git("reset", "-q", "--hard", done)  # a winner that was promoted then is promoted again
-        where.type("dvc", "checkout", "--quiet", f"{table}.dvc", f"{kept}.dvc")
+        where.type("dvc", "checkout", f"{table}.dvc", f"{kept}.dvc")
         return
     model = io.read_bytes(folder / PIPELINE)
     for content, path in ((made.content, table), (model, kept)):
         (where.folder / path).unlink(missing_ok=True)  # it may be a link into the cache
         io.write_bytes(content, where.folder / path)
-    where.type("dvc", "add", "--quiet", table.as_posix(), kept.as_posix())
+    where.type("dvc", "add", table.as_posix(), kept.as_posix())
     conf = where.folder / paths.CONF / "problem" / f"{problem.name}.yaml"
     io.write_text(versions.edited(conf.read_text(encoding="utf-8"), made, problem, table, new.rows), conf)
     champion = versions.champion_file(model, io.read_json(folder / "threshold.json"), problem.task, kept)
@@ -246,7 +217,7 @@ def _run(where: Place, one: tried.Candidate, digest: str) -> float:
     began = time.monotonic()
     overrides = [word for override in one.overrides for word in ("-S", override)]
     where.git("reset", "-q", "--hard")
-    where.type("dvc", "exp", "run", "--quiet", "--force", "--name", name, *overrides, "decide")  # what a review reads
+    where.type("dvc", "exp", "run", "--force", "--name", name, *overrides, "decide")  # what a review reads
     return time.monotonic() - began
 
 
@@ -264,23 +235,64 @@ def _reviewed(where: Place, digest: str, base: str, candidate: str) -> dict[str,
 def _concluded(where: Place, made: Result, digest: str, policy: Retrain) -> Result:
     """Put the winner on the branch, give the branch to the repository, release it where the policy says so."""
     if made.chosen.name is None:
-        return replace(made, commands=(f"rm -r {FOLDER / made.branch.rpartition('/')[2]}",))
-    where.git("reset", "-q", "--hard")
-    where.type("mlworkflow", "promote", _experiment(made.chosen.name, digest), "--commit")
-    subject = f"{made.chosen.name} takes the place of {made.champion}"
-    where.git("commit", "--amend", "-q", "-m", subject, "-m", made.chosen.sentence, "-m", f"Because: {made.reason}")
+        return _paged(replace(made, commands=(f"rm -r {FOLDER / made.branch.rpartition('/')[2]}",)))
+    _promote(where, made, _experiment(made.chosen.name, digest))
     where.type("git", "push", "--quiet", "origin", f"+HEAD:refs/heads/{made.branch}")
     merge = f"git merge --ff-only {made.branch} && dvc checkout"
-    commands: tuple[str, ...] = (f"git log -p HEAD..{made.branch} -- conf", merge, "mlworkflow release")
-    if policy.auto_release != "when better":
-        return replace(made, commands=commands)
-    because = f"retrained by itself: {made.reason}. {made.chosen.sentence}"
-    where.type("mlworkflow", "release", "--stage", policy.stage, "--because", because)
-    where.type("git", "push", "--quiet", "origin", "--tags")
+    against = tuple(one.told for one in verdict(result_of(where.folder, where.git("rev-parse", "HEAD"))))
+    by_hand = shlex.join(["mlworkflow", "release", *(["--stage", policy.stage] if policy.stage != "prod" else [])])
+    if against:  # a person may decide otherwise, with a reason
+        by_hand += " " + shlex.join(["--because", f"{made.chosen.name} is better than {made.champion}"])
+    commands = (f"git log -p HEAD..{made.branch} -- conf", merge, by_hand)
+    if policy.auto_release != "when better" or against:
+        return _paged(replace(made, against=against, commands=commands))
+    release = _released(where, made, policy)
+    done = _paged(replace(made, released=release.version, commands=(merge,)))
+    tags = [f"refs/tags/{name}" for name in (release.tag, release.assigned)]
+    where.type("git", "push", "--quiet", "--atomic", "origin", *tags)  # from now on it is in service
+    return done
+
+
+def _paged(made: Result) -> Result:
+    """Write the page, and return what it is of."""
+    from mlworkflow.retraining.page import page
+
+    io.write_text(page(made), made.page)
+    return made
+
+
+def _promote(where: Place, made: Result, experiment: str) -> None:
+    """Bring the branch to the winner's commit; it is made once, as a release is a tag of it."""
+    subject = f"{made.chosen.name} takes the place of {made.champion}"
+    where.git("reset", "-q", "--hard")
+    if where.git("for-each-ref", "--format=%(subject)", WINNER) == subject:
+        where.git("reset", "-q", "--hard", WINNER)
+        where.type("dvc", "checkout", "--force")
+        return
+    where.type("mlworkflow", "promote", experiment, "--commit")
+    where.git("commit", "--amend", "-q", "-m", subject, "-m", made.chosen.sentence, "-m", f"Because: {made.reason}")
+    where.git("update-ref", WINNER, "HEAD")
+
+
+def _released(where: Place, made: Result, policy: Retrain) -> Release:
+    """Return the release of the branch, in the clone alone; one that was made before is no other.
+
+    Raises:
+        RetrainError: somebody put another version into the stage meanwhile, or HEAD must not be released.
+    """
     from mlworkflow.releasing.tags import current
 
-    version = current(policy.stage, made.problem, where.home).version
-    return replace(made, released=version, commands=(merge,))
+    now = current(policy.stage, made.problem, where.home).version
+    if now != made.champion:
+        raise RetrainError(
+            f"{made.chosen.name} was set against {made.champion}, but {policy.stage} went to {now} meanwhile. Nothing "
+            f"was released. {made.branch} is there to look at; type the command again to set it against {now}."
+        )
+    where.git("fetch", "--quiet", "--tags", "origin")
+    if current(policy.stage, made.problem, where.folder).commit != where.git("rev-parse", "HEAD"):
+        because = f"retrained by itself: {made.reason}. {made.chosen.sentence}"
+        where.type("mlworkflow", "release", "--stage", policy.stage, "--strict", "--because", because)
+    return current(policy.stage, made.problem, where.folder)
 
 
 def _words(made: Result) -> list[str]:
@@ -290,10 +302,12 @@ def _words(made: Result) -> list[str]:
     lines.append("")
     for name, told in made.chosen.reviews.items():
         taken = "*" if name == made.chosen.name else " "
-        lines.append(f"{taken} {name:<13} {told['word']:<20} {_number(told)}")
+        lines.append(f"{taken} {name:<13} {made.chosen.words[name]:<20} {_number(told)}")
     lines += ["", made.chosen.sentence]
     if made.released:
         lines.append(f"Released as {made.released}, as conf/retrain says.")
+    if made.against:
+        lines += ["", f"Not to be released without a reason:\n{listed(made.against)}"]
     return [*lines, "Go on with:" if made.chosen.name else "The branch can go:", *(f"  {one}" for one in made.commands)]
 
 

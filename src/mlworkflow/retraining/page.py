@@ -22,7 +22,7 @@ def _line(made: Result, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "what": made.tried.get(name, ""),
-        "word": told["word"],
+        "word": made.chosen.words[name],
         "taken": name == made.chosen.name,
         "metric": first.get("name"),
         "base": first.get("base"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlworkflow.rows.schema import Schema
 
 ASKED = "\0asked"  # no column of a table has this name
+TRUTH = {"true": True, "1": True, "false": False, "0": False}  # as files and JSON have it
 ANSWERED = ("champion", "challenger")  # a shadow says the same rows again
 
 
@@ -117,12 +118,14 @@ def _of_files(folder: Path, problem: Problem, ledger: dict[str, int]) -> Iterato
 def _alike(new: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
     """Return rows with the columns of the raw table and their types; what use does not know is missing."""
     import pandas as pd
-    from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
+    from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
     made: dict[str, Any] = {}
     for name in map(str, raw):
         values = new[name] if name in new else pd.Series([None] * len(new), dtype="object")
-        if is_numeric_dtype(raw[name]):
+        if is_bool_dtype(raw[name]):  # pandas takes truth for a number, and the word True for none
+            made[name] = values.map(lambda value: TRUTH.get(as_word(value).lower())).astype("boolean")
+        elif is_numeric_dtype(raw[name]):
             made[name] = pd.to_numeric(values, errors="coerce").astype("float64")
         elif is_datetime64_any_dtype(raw[name]):
             made[name] = pd.to_datetime(values, errors="coerce")

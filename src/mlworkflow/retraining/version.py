@@ -139,9 +139,10 @@ def _without(text: str, keys: list[str]) -> str:
         return text
 
 
-def digest(made: Version, model: bytes, since: tuple[str, float] | None) -> str:
-    """Return 8 hexadecimal digits of what a retraining rests on: the table, the champion, the alarm's beginning."""
-    return hashlib.sha256(made.content + hashlib.sha256(model).digest() + repr(since).encode()).hexdigest()[:8]
+def digest(made: Version, model: bytes, since: tuple[str, float] | None, head: str) -> str:
+    """Return 8 hexadecimal digits of what a retraining rests on: table, champion, the alarm's beginning, the commit."""
+    rest = f"{since!r} {head}".encode()
+    return hashlib.sha256(made.content + hashlib.sha256(model).digest() + rest).hexdigest()[:8]
 
 
 def champion_file(model: bytes, threshold: Mapping[str, Any], task: str, path: Path) -> str:
