@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -195,7 +196,7 @@ def raw(folder: Path, after: int = 0, until: int | None = None, rows: int = CHUN
     query = _TOGETHER.replace(f"LIMIT {CHUNK}", f"LIMIT {rows}")
     with _reading(folder) as connection:
         for found in _chunks(connection, "predictions", query, after, until):
-            yield Together(*zip(*found, strict=True))
+            yield Together(*(tuple(map(itemgetter(place), found)) for place in range(len(Together._fields))))
 
 
 def raw_outcomes(folder: Path, after: int = 0, until: int | None = None) -> Iterator[list[tuple[Outcome, list[Raw]]]]:

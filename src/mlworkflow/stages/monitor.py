@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlworkflow.core import io, paths
+from mlworkflow.core.ahead import ahead
 from mlworkflow.core.errors import ProjectError
 from mlworkflow.core.params import Sections
 from mlworkflow.files import tables
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
     from mlworkflow.core.params import Monitor
     from mlworkflow.core.problem import Problem
     from mlworkflow.monitoring.watched import Reference
+    from mlworkflow.rows.arrays import Columns
+    from mlworkflow.runtime.model import Model
     from mlworkflow.serving.bundle import Bundle
 
+TOGETHER = 16_384  # rows that the model is asked about at a time: no result may depend on it
 MOST_REASONS = 6  # lines of what is wrong with a batch
 
 
@@ -68,14 +72,16 @@ def files(folder: Path) -> list[Path]:
 
 
 def read(path: Path, name: str, bundle: Bundle, reference: Reference, problem: Problem) -> Read:
-    """Return what a file holds, read some rows at a time; a file that cannot be read whole is not used at all."""
+    """Return what a file holds, read some rows at a time; a file that cannot be read whole is not used at all.
+
+    Rows are read, the ones before them scored and those before these sketched at the same time.
+    """
     found = Read(name, Watched.empty(reference))
     rules = {column: rule for column, rule in problem.contract.items() if column in bundle.columns}
     contract = Contract(problem.model_copy(update={"contract": rules}))
     try:
-        for rows in tables.batches(path):
-            contract.add(rows)
-            _add(found, rows, bundle)
+        for some in ahead(_scored(ahead(_typed(path, contract, bundle)), bundle.model)):
+            _add(found, some, bundle.model)
     except ProjectError as error:
         return Read(name, Watched.empty(reference), problem=in_short(error))
     found.violations = contract.violations()
@@ -83,28 +89,56 @@ def read(path: Path, name: str, bundle: Bundle, reference: Reference, problem: P
     return found
 
 
-def _add(found: Read, rows: pd.DataFrame, bundle: Bundle) -> None:
-    """Add raw rows to a file's sketches."""
-    raw = dict(Arrays(bundle.cast(rows)))
-    scored = bundle.model.score(raw)
-    labels = _labels(scored.predictions, bundle.model.classes)
-    ids = [f"{found.name}:{found.watched.sketch.rows + place}" for place in range(len(rows))]
-    found.watched.add(raw, labels, scored.probabilities, ids, bundle.model.impossible(raw))
-    truth = _truth(rows, bundle)
-    if truth is not None:
-        known = np.isfinite(truth)
-        kind = "int64" if bundle.model.classes else "float64"
-        said = None if scored.probabilities is None else scored.probabilities[known]
-        classes = len(bundle.model.classes) or None
-        found.scored.append(Scored(truth[known].astype(kind), labels[known], said, classes=classes))
+@dataclass(frozen=True)
+class Some:
+    """Some rows: their typed columns; their outcomes as codes or values, NaN where not known; what the model says."""
+
+    columns: Columns
+    truth: np.ndarray | None
+    labels: np.ndarray
+    probabilities: np.ndarray | None = None
 
 
-def _labels(predictions: Sequence[Any], classes: Sequence[Any]) -> np.ndarray:
-    """Return predictions as codes, or as values."""
-    if not classes:
-        return np.array(predictions, dtype="float64")
-    known = {name: code for code, name in enumerate(classes)}
-    return np.array([known[name] for name in predictions], dtype="int64")
+def _typed(path: Path, contract: Contract, bundle: Bundle) -> Generator[Some, None, None]:
+    """Yield the rows of a file, held against the contract."""
+    for rows in tables.batches(path):
+        contract.add(rows)
+        yield Some(dict(Arrays(bundle.cast(rows))), _truth(rows, bundle), np.empty(0))
+
+
+def _scored(typed: Iterator[Some], model: Model) -> Generator[Some, None, None]:
+    """Yield rows with what the model says of them."""
+    for some in typed:
+        labels, probabilities = _said(some.columns, model)
+        yield replace(some, labels=labels, probabilities=probabilities)
+
+
+def _said(columns: Columns, model: Model) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return what the model says of n rows: (n,) codes or values, (n, K) probabilities where there are classes."""
+    rows = len(next(iter(columns.values())))
+    if not rows:
+        scored = model.score(columns)
+        return np.empty(0, "int64" if model.classes else "float64"), scored.probabilities
+    wide = model.wider(columns)
+    parts = (slice(start, start + TOGETHER) for start in range(0, rows, TOGETHER))
+    said = np.concatenate([model.compute({name: values[part] for name, values in wide.items()}) for part in parts])
+    if not model.classes:
+        return said.astype("float64"), None
+    probabilities, labels = model.codes(said)
+    return labels.astype("int64"), probabilities
+
+
+def _add(found: Read, some: Some, model: Model) -> None:
+    """Add scored rows to a file's sketches."""
+    before = found.watched.sketch.rows
+    ids = [f"{found.name}:{place}" for place in range(before, before + len(some.labels))]
+    found.watched.add(some.columns, some.labels, some.probabilities, ids, model.impossible(some.columns))
+    if some.truth is not None:
+        known = np.isfinite(some.truth)
+        kind = "int64" if model.classes else "float64"
+        said = None if some.probabilities is None else some.probabilities[known]
+        classes = len(model.classes) or None
+        found.scored.append(Scored(some.truth[known].astype(kind), some.labels[known], said, classes=classes))
 
 
 def _truth(rows: pd.DataFrame, bundle: Bundle) -> np.ndarray | None:

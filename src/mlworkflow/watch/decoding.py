@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlworkflow.runtime.model import Model
 
 MANY = 20  # rows, from which on PyArrow is the faster way
-BLOCK = 1 << 20  # bytes that PyArrow reads at a time, on several cores; a longer row is read the slow way
+BLOCK = 1 << 21  # bytes that PyArrow reads at a time, on several cores; a longer row is read the slow way
 
 
 @dataclass(frozen=True)
