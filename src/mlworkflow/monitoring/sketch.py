@@ -61,10 +61,10 @@ class Grid:
     def places(self, values: np.ndarray) -> np.ndarray:
         """Return np.searchsorted(edges, values, side="right") of (n,) finite values."""
         if self.steps is None:
-            return np.searchsorted(self.edges[:-1], values, side="right")
+            return np.asarray(np.searchsorted(self.edges[:-1], values, side="right"))
         with np.errstate(over="ignore"):
             cells = np.clip((values - self.edges[0]) * self.scale, 0, CELLS).astype("int64")
-        found = self.first[cells]
+        found: np.ndarray = self.first[cells]
         for _ in range(self.steps):
             found += self.edges[found] <= values
         return found
@@ -205,7 +205,7 @@ class Sample:
 
 def _plain(values: np.ndarray) -> list[Any]:
     if values.dtype.kind == "f" and not np.isnan(values).any():
-        return values.tolist()
+        return [*values.tolist()]
     return [None if value != value else value for value in values.tolist()]
 
 

@@ -24,6 +24,7 @@ from mlworkflow.monitoring.words import drift_json
 from mlworkflow.preparing.contract import Contract
 from mlworkflow.rows.arrays import Arrays
 from mlworkflow.rows.cast import cast
+from mlworkflow.rows.cast import read as read_column
 from mlworkflow.rows.schema import codes
 from mlworkflow.serving.bundle import load
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from mlworkflow.core.problem import Problem
     from mlworkflow.monitoring.watched import Reference
     from mlworkflow.rows.arrays import Columns
+    from mlworkflow.rows.schema import Schema
     from mlworkflow.runtime.model import Model
     from mlworkflow.serving.bundle import Bundle
 
@@ -43,13 +45,23 @@ MOST_REASONS = 6  # lines of what is wrong with a batch
 
 @dataclass
 class Read:
-    """One file: its sketches, the rows whose outcome is known, what breaks the contract, or why it was not used."""
+    """One file: its sketches, the rows whose outcome is known, what breaks the contract, or why it was not used.
+
+    times, timed: the sum of the times of its rows, in the problem's time column, and of how many rows they are known.
+    """
 
     name: str
     watched: Watched
+    times: float = 0.0
+    timed: int = 0
     scored: list[Scored] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     problem: str | None = None
+
+    @property
+    def moment(self) -> float | None:
+        """The mean time of its rows, None where none is known."""
+        return self.times / self.timed if self.timed else None
 
     @property
     def known(self) -> Scored | None:
@@ -69,6 +81,13 @@ class Read:
 def files(folder: Path) -> list[Path]:
     """Return the files of tables in `folder` and below, in the order of their names."""
     return sorted(path for path in folder.rglob("*") if tables.is_table(path)) if folder.is_dir() else []
+
+
+def in_time(found: Sequence[Read]) -> list[Read]:
+    """Return files in the order of the mean time of their rows; as they are where that of one is not known."""
+    moments = {one.name: one.moment for one in found}
+    told = {name: moment for name, moment in moments.items() if moment is not None}
+    return sorted(found, key=lambda one: told[one.name]) if len(told) == len(found) else [*found]
 
 
 def read(path: Path, name: str, bundle: Bundle, reference: Reference, problem: Problem) -> Read:
@@ -91,9 +110,18 @@ def read(path: Path, name: str, bundle: Bundle, reference: Reference, problem: P
 
 @dataclass(frozen=True)
 class Some:
-    """Some rows: their typed columns; their outcomes as codes or values, NaN where not known; what the model says."""
+    """Some rows.
+
+    Attributes:
+        columns: typed.
+        times: those that are known, as numbers.
+        truth: outcomes as codes or values, NaN where not known; None without a column of them.
+        labels: what the model says, as codes or values.
+        probabilities: (n, K), where there are classes.
+    """
 
     columns: Columns
+    times: np.ndarray
     truth: np.ndarray | None
     labels: np.ndarray
     probabilities: np.ndarray | None = None
@@ -103,7 +131,7 @@ def _typed(path: Path, contract: Contract, bundle: Bundle) -> Generator[Some, No
     """Yield the rows of a file, held against the contract."""
     for rows in tables.batches(path):
         contract.add(rows)
-        yield Some(dict(Arrays(bundle.cast(rows))), _truth(rows, bundle), np.empty(0))
+        yield Some(dict(Arrays(bundle.cast(rows))), _times(rows, bundle.schema), _truth(rows, bundle), np.empty(0))
 
 
 def _scored(typed: Iterator[Some], model: Model) -> Generator[Some, None, None]:
@@ -133,12 +161,26 @@ def _add(found: Read, some: Some, model: Model) -> None:
     before = found.watched.sketch.rows
     ids = [f"{found.name}:{place}" for place in range(before, before + len(some.labels))]
     found.watched.add(some.columns, some.labels, some.probabilities, ids, model.impossible(some.columns))
+    found.times += float(some.times.sum())
+    found.timed += len(some.times)
     if some.truth is not None:
         known = np.isfinite(some.truth)
         kind = "int64" if model.classes else "float64"
         said = None if some.probabilities is None else some.probabilities[known]
         classes = len(model.classes) or None
         found.scored.append(Scored(some.truth[known].astype(kind), some.labels[known], said, classes=classes))
+
+
+def _times(rows: pd.DataFrame, schema: Schema) -> np.ndarray:
+    """Return the times of rows that are known, as numbers that grow with time; none without a column of times."""
+    column = next((one for one in schema.columns if one.name == schema.time), None)
+    if column is None or column.name not in rows:
+        return np.empty(0)
+    told, _ = read_column(rows[column.name], column, schema.blanks)
+    if column.kind == "time":
+        told = told[told.notna()].astype("datetime64[us]").astype("int64") / 1e6
+    times = told.to_numpy(dtype="float64", na_value=np.nan) if column.kind in ("time", "number") else np.empty(0)
+    return times[np.isfinite(times)]
 
 
 def _truth(rows: pd.DataFrame, bundle: Bundle) -> np.ndarray | None:
@@ -188,7 +230,7 @@ def main(sections: Sections) -> None:
     reference = reference_of(paths.BUNDLE)
     names = [path.relative_to(paths.PRODUCTION).as_posix() for path in new]
     found = [read(path, name, bundle, reference, sections.problem) for path, name in zip(new, names, strict=True)]
-    windows = [*_windows([one for one in found if one.problem is None], reference, settings)]
+    windows = [*_windows(in_time([one for one in found if one.problem is None]), reference, settings)]
     report = Report(
         bundle.manifest["problem"], "(models/bundle)", windows, alarms(windows), _notes(found, reference),
         ranked(reference.profile), reference.promise, None, settings.false_alarms,
@@ -204,6 +246,9 @@ def _notes(found: Sequence[Read], reference: Reference) -> list[str]:
         told.append("there are no new rows: put CSV or Parquet files of raw rows into data/production/")
     elif all(one.problem for one in found):
         told.append("no row could be read, so nothing is said about drift")
+    timeless = [one.name for one in found if one.problem is None and one.moment is None]
+    if timeless and len(timeless) < sum(one.problem is None for one in found):
+        told.append(f"the files come in the order of their names, as the rows of {timeless[0]} tell no time")
     if reference.task == "clustering":
         told.append("the predictions are not compared: clusters have no predictions held out in training")
     return told
