@@ -18,7 +18,7 @@ from mlworkflow.monitoring.checks import Check, decide
 from mlworkflow.monitoring.columns import checks, numbers, outcome_check
 from mlworkflow.monitoring.joint import told_apart
 from mlworkflow.monitoring.report import Window, alarms
-from mlworkflow.monitoring.sketch import SAMPLED, Sketch, hashed
+from mlworkflow.monitoring.sketch import SAMPLED, Grid, Sketch, hashed
 from mlworkflow.rows.arrays import Arrays
 from mlworkflow.rows.profile import profile
 from mlworkflow.rows.schema import Column, Schema
@@ -207,3 +207,22 @@ def test_an_alarm_lasts_while_its_effect_does_and_is_over_with_it():
     assert [(one.since, one.ended, one.windows) for one in lasting] == [("b", None, 2)]
     ended = alarms([window("b", begun), window("c", lasts), window("d", over)])
     assert [(one.since, one.ended) for one in ended] == [("b", "d")]
+
+
+@pytest.mark.parametrize("kind", ["normal", "crowded", "whole", "constant", "huge", "none"])
+def test_the_grid_finds_the_bins_that_a_search_finds(kind):
+    rng = np.random.default_rng(0)
+    drawn = {
+        "normal": rng.normal(50, 10, 3_000),
+        "crowded": np.exp(3 * rng.normal(size=3_000)),
+        "whole": rng.integers(0, 30, 3_000).astype("float64"),
+        "constant": np.ones(3_000),
+        "huge": rng.choice([-1.7e308, 0.0, 1.7e308], 3_000),
+        "none": np.empty(0),
+    }[kind]
+    edges = np.unique(np.quantile(drawn, np.arange(101) / 100)) if len(drawn) else drawn
+    beside = [np.nextafter(edges, side) for side in (-np.inf, np.inf)]
+    values = np.concatenate([drawn, edges, *beside, [0.0, -1.7e308, 1.7e308]])
+    values = values[np.isfinite(values)]
+    found = Grid.of(tuple(edges.tolist())).places(values)
+    assert (found == np.searchsorted(edges, values, side="right")).all()

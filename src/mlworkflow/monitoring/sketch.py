@@ -10,18 +10,64 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from mlworkflow.rows.profile import bin_sums
 
 if TYPE_CHECKING:
     from mlworkflow.rows.arrays import Columns
 
 SAMPLED = 1_000  # rows of the sample
+CELLS, CROWD = 2_048, 6  # of a grid; edges that may lie in three of its cells
 MOST_UNSEEN = 200  # different words that training never saw, of which counts are kept
 Spread = Mapping[str, Any]  # what `profile` says of one column
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Finds the bins of many values in a third of the time of np.searchsorted.
+
+    Equal cells between the ends say below how many edges a value is at least; the few edges of its cell are looked at
+    one after the other. Where the edges crowd in a cell, np.searchsorted is asked.
+
+    Attributes:
+        edges: ascending, infinity at the end.
+        first: for each cell the number of edges below the cell before it; one cell aside, rounding does no harm.
+        steps: the most edges that are left to be looked at; None where they crowd.
+        scale: cells a unit.
+    """
+
+    edges: np.ndarray
+    first: np.ndarray
+    steps: int | None
+    scale: float
+
+    @classmethod
+    @lru_cache(maxsize=4_096)
+    def of(cls, edges: tuple[float, ...]) -> Grid:
+        """Return the grid of ascending edges."""
+        padded = np.array([*edges, np.inf])
+        wide = len(edges) > 1 and 0.0 < edges[-1] - edges[0] < np.inf
+        scale = CELLS / (edges[-1] - edges[0]) if wide else 0.0
+        if not 0.0 < scale < np.inf:
+            return cls(padded, np.zeros(1, dtype="int64"), None, 0.0)
+        starts = edges[0] + np.arange(-1, CELLS + 2) / scale  # of the cell before the first one, ..., after the last
+        below = np.searchsorted(padded[:-1], starts, side="right")
+        below[0], last = 0, np.append(below[2:], len(edges))
+        steps = int((last[: CELLS + 1] - below[: CELLS + 1]).max())
+        return cls(padded, below[: CELLS + 1], steps if steps <= CROWD else None, scale)
+
+    def places(self, values: np.ndarray) -> np.ndarray:
+        """Return np.searchsorted(edges, values, side="right") of (n,) finite values."""
+        if self.steps is None:
+            return np.asarray(np.searchsorted(self.edges[:-1], values, side="right"))
+        with np.errstate(over="ignore"):
+            cells = np.clip((values - self.edges[0]) * self.scale, 0, CELLS).astype("int64")
+        found: np.ndarray = self.first[cells]
+        for _ in range(self.steps):
+            found += self.edges[found] <= values
+        return found
 
 
 @dataclass
@@ -32,6 +78,10 @@ class Numbers:
     counts: np.ndarray
     sums: np.ndarray
     missing: int = 0
+    grid: Grid = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.grid = Grid.of(tuple(self.edges.tolist()))
 
     @classmethod
     def empty(cls, spread: Spread) -> Numbers:
@@ -43,9 +93,9 @@ class Numbers:
     def add(self, values: np.ndarray) -> None:
         """Count (n,) values; NaN is missing."""
         known = values[np.isfinite(values)]
-        counts, sums = bin_sums(known, self.edges)
-        self.counts += counts
-        self.sums += sums
+        bins, size = self.grid.places(known), len(self.counts)
+        self.counts += np.bincount(bins, minlength=size)
+        self.sums += np.bincount(bins, known, minlength=size)
         self.missing += len(values) - len(known)
 
     @property
@@ -154,6 +204,8 @@ class Sample:
 
 
 def _plain(values: np.ndarray) -> list[Any]:
+    if values.dtype.kind == "f" and not np.isnan(values).any():
+        return [*values.tolist()]
     return [None if value != value else value for value in values.tolist()]
 
 

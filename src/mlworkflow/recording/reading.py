@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -147,7 +149,10 @@ def _record(row: Any) -> Record:
 
 def _outcome(row: Any) -> Outcome:
     """Return the outcome of a row of _OUTCOMES."""
-    return Outcome(row[0], row[1], json.loads(row[2]), row[3])
+    return Outcome(row[0], row[1], _told(row[2]), row[3])
+
+
+_told = lru_cache(maxsize=256)(json.loads)  # most outcomes are one of a few classes
 
 
 @contextmanager
@@ -195,7 +200,7 @@ def raw(folder: Path, after: int = 0, until: int | None = None, rows: int = CHUN
     query = _TOGETHER.replace(f"LIMIT {CHUNK}", f"LIMIT {rows}")
     with _reading(folder) as connection:
         for found in _chunks(connection, "predictions", query, after, until):
-            yield Together(*zip(*found, strict=True))
+            yield Together(*(tuple(map(itemgetter(place), found)) for place in range(len(Together._fields))))
 
 
 def raw_outcomes(folder: Path, after: int = 0, until: int | None = None) -> Iterator[list[tuple[Outcome, list[Raw]]]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mlworkflow.core import io, paths
+from mlworkflow.core.ahead import ahead
 from mlworkflow.core.errors import ProjectError
 from mlworkflow.core.params import Sections
 from mlworkflow.files import tables
@@ -23,6 +24,7 @@ from mlworkflow.monitoring.words import drift_json
 from mlworkflow.preparing.contract import Contract
 from mlworkflow.rows.arrays import Arrays
 from mlworkflow.rows.cast import cast
+from mlworkflow.rows.cast import read as read_column
 from mlworkflow.rows.schema import codes
 from mlworkflow.serving.bundle import load
 
@@ -32,20 +34,34 @@ if TYPE_CHECKING:
     from mlworkflow.core.params import Monitor
     from mlworkflow.core.problem import Problem
     from mlworkflow.monitoring.watched import Reference
+    from mlworkflow.rows.arrays import Columns
+    from mlworkflow.rows.schema import Schema
+    from mlworkflow.runtime.model import Model
     from mlworkflow.serving.bundle import Bundle
 
+TOGETHER = 16_384  # rows that the model is asked about at a time: no result may depend on it
 MOST_REASONS = 6  # lines of what is wrong with a batch
 
 
 @dataclass
 class Read:
-    """One file: its sketches, the rows whose outcome is known, what breaks the contract, or why it was not used."""
+    """One file: its sketches, the rows whose outcome is known, what breaks the contract, or why it was not used.
+
+    times, timed: the sum of the times of its rows, in the problem's time column, and of how many rows they are known.
+    """
 
     name: str
     watched: Watched
+    times: float = 0.0
+    timed: int = 0
     scored: list[Scored] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     problem: str | None = None
+
+    @property
+    def moment(self) -> float | None:
+        """The mean time of its rows, None where none is known."""
+        return self.times / self.timed if self.timed else None
 
     @property
     def known(self) -> Scored | None:
@@ -67,15 +83,24 @@ def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if tables.is_table(path)) if folder.is_dir() else []
 
 
+def in_time(found: Sequence[Read]) -> list[Read]:
+    """Return files in the order of the mean time of their rows; as they are where that of one is not known."""
+    moments = {one.name: one.moment for one in found}
+    told = {name: moment for name, moment in moments.items() if moment is not None}
+    return sorted(found, key=lambda one: told[one.name]) if len(told) == len(found) else [*found]
+
+
 def read(path: Path, name: str, bundle: Bundle, reference: Reference, problem: Problem) -> Read:
-    """Return what a file holds, read some rows at a time; a file that cannot be read whole is not used at all."""
+    """Return what a file holds, read some rows at a time; a file that cannot be read whole is not used at all.
+
+    Rows are read, the ones before them scored and those before these sketched at the same time.
+    """
     found = Read(name, Watched.empty(reference))
     rules = {column: rule for column, rule in problem.contract.items() if column in bundle.columns}
     contract = Contract(problem.model_copy(update={"contract": rules}))
     try:
-        for rows in tables.batches(path):
-            contract.add(rows)
-            _add(found, rows, bundle)
+        for some in ahead(_scored(ahead(_typed(path, contract, bundle)), bundle.model)):
+            _add(found, some, bundle.model)
     except ProjectError as error:
         return Read(name, Watched.empty(reference), problem=in_short(error))
     found.violations = contract.violations()
@@ -83,28 +108,79 @@ def read(path: Path, name: str, bundle: Bundle, reference: Reference, problem: P
     return found
 
 
-def _add(found: Read, rows: pd.DataFrame, bundle: Bundle) -> None:
-    """Add raw rows to a file's sketches."""
-    raw = dict(Arrays(bundle.cast(rows)))
-    scored = bundle.model.score(raw)
-    labels = _labels(scored.predictions, bundle.model.classes)
-    ids = [f"{found.name}:{found.watched.sketch.rows + place}" for place in range(len(rows))]
-    found.watched.add(raw, labels, scored.probabilities, ids, bundle.model.impossible(raw))
-    truth = _truth(rows, bundle)
-    if truth is not None:
-        known = np.isfinite(truth)
-        kind = "int64" if bundle.model.classes else "float64"
-        said = None if scored.probabilities is None else scored.probabilities[known]
-        classes = len(bundle.model.classes) or None
-        found.scored.append(Scored(truth[known].astype(kind), labels[known], said, classes=classes))
+@dataclass(frozen=True)
+class Some:
+    """Some rows.
+
+    Attributes:
+        columns: typed.
+        times: those that are known, as numbers.
+        truth: outcomes as codes or values, NaN where not known; None without a column of them.
+        labels: what the model says, as codes or values.
+        probabilities: (n, K), where there are classes.
+    """
+
+    columns: Columns
+    times: np.ndarray
+    truth: np.ndarray | None
+    labels: np.ndarray
+    probabilities: np.ndarray | None = None
 
 
-def _labels(predictions: Sequence[Any], classes: Sequence[Any]) -> np.ndarray:
-    """Return predictions as codes, or as values."""
-    if not classes:
-        return np.array(predictions, dtype="float64")
-    known = {name: code for code, name in enumerate(classes)}
-    return np.array([known[name] for name in predictions], dtype="int64")
+def _typed(path: Path, contract: Contract, bundle: Bundle) -> Generator[Some, None, None]:
+    """Yield the rows of a file, held against the contract."""
+    for rows in tables.batches(path):
+        contract.add(rows)
+        yield Some(dict(Arrays(bundle.cast(rows))), _times(rows, bundle.schema), _truth(rows, bundle), np.empty(0))
+
+
+def _scored(typed: Iterator[Some], model: Model) -> Generator[Some, None, None]:
+    """Yield rows with what the model says of them."""
+    for some in typed:
+        labels, probabilities = _said(some.columns, model)
+        yield replace(some, labels=labels, probabilities=probabilities)
+
+
+def _said(columns: Columns, model: Model) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return what the model says of n rows: (n,) codes or values, (n, K) probabilities where there are classes."""
+    rows = len(next(iter(columns.values())))
+    if not rows:
+        scored = model.score(columns)
+        return np.empty(0, "int64" if model.classes else "float64"), scored.probabilities
+    wide = model.wider(columns)
+    parts = (slice(start, start + TOGETHER) for start in range(0, rows, TOGETHER))
+    said = np.concatenate([model.compute({name: values[part] for name, values in wide.items()}) for part in parts])
+    if not model.classes:
+        return said.astype("float64"), None
+    probabilities, labels = model.codes(said)
+    return labels.astype("int64"), probabilities
+
+
+def _add(found: Read, some: Some, model: Model) -> None:
+    """Add scored rows to a file's sketches."""
+    before = found.watched.sketch.rows
+    ids = [f"{found.name}:{place}" for place in range(before, before + len(some.labels))]
+    found.watched.add(some.columns, some.labels, some.probabilities, ids, model.impossible(some.columns))
+    found.times += float(some.times.sum())
+    found.timed += len(some.times)
+    if some.truth is not None:
+        known = np.isfinite(some.truth)
+        kind = "int64" if model.classes else "float64"
+        said = None if some.probabilities is None else some.probabilities[known]
+        classes = len(model.classes) or None
+        found.scored.append(Scored(some.truth[known].astype(kind), some.labels[known], said, classes=classes))
+
+
+def _times(rows: pd.DataFrame, schema: Schema) -> np.ndarray:
+    """Return the times of rows that are known, as numbers that grow with time; none without a column of times."""
+    column = next((one for one in schema.columns if one.name == schema.time), None)
+    if column is None or column.name not in rows:
+        return np.empty(0)
+    told, _ = read_column(rows[column.name], column, schema.blanks)
+    if column.kind == "time":
+        told = told[told.notna()].astype("datetime64[us]").astype("int64") / 1e6
+    times = told.to_numpy(dtype="float64", na_value=np.nan) if column.kind in ("time", "number") else np.empty(0)
+    return times[np.isfinite(times)]
 
 
 def _truth(rows: pd.DataFrame, bundle: Bundle) -> np.ndarray | None:
@@ -154,7 +230,7 @@ def main(sections: Sections) -> None:
     reference = reference_of(paths.BUNDLE)
     names = [path.relative_to(paths.PRODUCTION).as_posix() for path in new]
     found = [read(path, name, bundle, reference, sections.problem) for path, name in zip(new, names, strict=True)]
-    windows = [*_windows([one for one in found if one.problem is None], reference, settings)]
+    windows = [*_windows(in_time([one for one in found if one.problem is None]), reference, settings)]
     report = Report(
         bundle.manifest["problem"], "(models/bundle)", windows, alarms(windows), _notes(found, reference),
         ranked(reference.profile), reference.promise, None, settings.false_alarms,
@@ -170,6 +246,9 @@ def _notes(found: Sequence[Read], reference: Reference) -> list[str]:
         told.append("there are no new rows: put CSV or Parquet files of raw rows into data/production/")
     elif all(one.problem for one in found):
         told.append("no row could be read, so nothing is said about drift")
+    timeless = [one.name for one in found if one.problem is None and one.moment is None]
+    if timeless and len(timeless) < sum(one.problem is None for one in found):
+        told.append(f"the files come in the order of their names, as the rows of {timeless[0]} tell no time")
     if reference.task == "clustering":
         told.append("the predictions are not compared: clusters have no predictions held out in training")
     return told

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlworkflow.runtime.model import Model
 
 MANY = 20  # rows, from which on PyArrow is the faster way
-BLOCK = 1 << 20  # bytes that PyArrow reads at a time, on several cores; a longer row is read the slow way
+BLOCK = 1 << 21  # bytes that PyArrow reads at a time, on several cores; a longer row is read the slow way
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Rows:
         """Return some of the rows."""
         columns = {name: values[places] for name, values in self.columns.items()}
         said = None if self.probabilities is None else self.probabilities[places]
-        heads = (values[places] for values in (self.seqs, self.ids, self.times, self.latencies))
-        return Rows(*heads, columns, self.labels[places], said)
+        seqs, ids, times, latencies = (one[places] for one in (self.seqs, self.ids, self.times, self.latencies))
+        return Rows(seqs, ids, times, latencies, columns, self.labels[places], said)
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,8 @@ def decoded(chunk: Together, version: str, model: Model) -> Decoded:
     left_out = {"rows of other versions": int((asked & ~own).sum()), "rows of another schema": len(inputs) - len(fit)}
     labels, said = said_of(outputs, model.classes)
     places = np.flatnonzero(own)[fit]
-    seqs, ids, times, latencies = (
-        np.array(values, kind)[places]
-        for values, kind in (
-            (chunk.seqs, "int64"), (chunk.ids, "object"), (chunk.times, "float64"), (chunk.latencies, "float64")
-        )
-    )  # fmt: skip
+    ids = np.array(chunk.ids, "object")[places]
+    seqs, times, latencies = (np.array(one)[places] for one in (chunk.seqs, chunk.times, chunk.latencies))
     rows = Rows(seqs, ids, times, latencies, columns, labels[fit], None if said is None else said[fit])
     return Decoded(chunk.seqs[-1], chunk.ids, rows, left_out)
 

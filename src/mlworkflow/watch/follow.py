@@ -94,8 +94,8 @@ class Follower:
         progress, rows = self.state.progress, chunk.rows
         counts = Counter[str](chunk.counts)
         numbers, placed = self._numbers(rows, progress.rows, counts)
-        for number, places in _parts(numbers, placed):
-            self._sketch(number, rows.some(places))
+        for window, places in _parts(numbers, placed):
+            self._sketch(window, rows.some(places))
         counts["rows asked before an earlier one"] = _backwards(progress.newest, rows.times)
         self.state.progress = replace(
             progress,
@@ -129,7 +129,9 @@ class Follower:
     def _sketch(self, number: int, rows: Rows) -> None:
         """Add rows to the sketches of their window."""
         watched = self._window(number)
-        watched.add(rows.columns, rows.labels, rows.probabilities, rows.ids, self.model.impossible(rows.columns))
+        watched.add(
+            rows.columns, rows.labels, rows.probabilities, rows.ids.tolist(), self.model.impossible(rows.columns)
+        )
         watched.health.add(rows.latencies, rows.times)
         self.state.keep_window(number, int(rows.seqs[0]), watched.to_dict())
 
@@ -162,9 +164,11 @@ class Follower:
         rows = [row for _, row in ready]
         labels, said = said_of([row.output for row in rows], self.model.classes)
         numbers, placed = self._numbers_of(rows)
+        told = self.state.told([outcome.id for outcome, _ in ready])
+        labelled: dict[tuple[str, str], Labelled] = {}
         for place, (outcome, row) in enumerate(ready):
-            truth = truth_of(outcome.outcome, self.model.classes)
-            known = self.state.told_of(outcome.id, row.role)
+            truth, key = truth_of(outcome.outcome, self.model.classes), (row.id, row.role)
+            known = told.get(key)
             if known is not None and outcome.seq <= known[0]:
                 continue
             if truth is None:
@@ -174,10 +178,10 @@ class Follower:
                 counts["outcomes told again" if known[1] == truth else "outcomes that contradict an earlier one"] += 1
             if placed[place]:
                 probabilities = None if said is None else said[place]
-                number, label = int(numbers[place]), float(labels[place])
-                self.state.label(
-                    Labelled(row.id, row.role, row.version, number, row.seq, outcome.seq, truth, label, probabilities)
-                )
+                window, label = int(numbers[place]), float(labels[place])
+                labelled[key] = Labelled(*key, row.version, window, row.seq, outcome.seq, truth, label, probabilities)
+                told[key] = outcome.seq, truth
+        self.state.label(labelled.values())
 
     def _numbers_of(self, rows: Sequence[Raw]) -> tuple[np.ndarray, np.ndarray]:
         """Return the (n,) numbers of the windows that predictions were counted in, and (n,) whether they are known."""
@@ -200,9 +204,9 @@ def _parts(numbers: np.ndarray, placed: np.ndarray) -> Iterator[tuple[int, np.nd
     order = np.flatnonzero(placed)
     order = order[np.argsort(numbers[order], kind="stable")]
     found, starts = np.unique(numbers[order], return_index=True)
-    for number, places in zip(found.tolist(), np.split(order, starts[1:]), strict=False):
+    for window, places in zip(found.tolist(), np.split(order, starts[1:]), strict=False):
         first, end = int(places[0]), int(places[-1]) + 1
-        yield number, slice(first, end) if end - first == len(places) else places
+        yield window, slice(first, end) if end - first == len(places) else places
 
 
 def _backwards(before: float, times: np.ndarray) -> int:

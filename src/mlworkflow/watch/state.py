@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ PRAGMA user_version = {SCHEMA};
 COMMIT;
 """
 
-
+TOGETHER = 1_000  # ids that one statement asks about
 COLUMNS = ("id", "role", "version", "number", "seq", "told", "truth", "label", "probabilities")  # of labelled
 
 
@@ -161,17 +161,24 @@ class State:
 
     # ---- outcomes ----------------------------------------------------------------------------------------------------
 
-    def told_of(self, id: str, role: str) -> tuple[int, float] | None:
-        """Return (number of the newest outcome that was taken, truth) of a prediction, None where there is none."""
-        found = self._connection.execute("SELECT told, truth FROM labelled WHERE id = ? AND role = ?", (id, role))
-        row = found.fetchone()
-        return None if row is None else (row[0], row[1])
+    def told(self, ids: Sequence[str]) -> dict[tuple[str, str], tuple[int, float]]:
+        """Return {(id, role): (number of the newest outcome that was taken, truth)} of those that have one."""
+        found: dict[tuple[str, str], tuple[int, float]] = {}
+        for start in range(0, len(ids), TOGETHER):
+            some = ids[start : start + TOGETHER]
+            query = f"SELECT id, role, told, truth FROM labelled WHERE id IN ({', '.join('?' * len(some))})"
+            found |= {(id, role): (told, truth) for id, role, told, truth in self._connection.execute(query, some)}
+        return found
 
-    def label(self, one: Labelled) -> None:
-        """Keep a prediction whose outcome came; a later outcome takes the place of an earlier one."""
-        said = None if one.probabilities is None else one.probabilities.astype("float64").tobytes()
-        values = (one.id, one.role, one.version, one.number, one.seq, one.told, one.truth, one.label, said)
-        self._connection.execute("INSERT OR REPLACE INTO labelled VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    def label(self, some: Iterable[Labelled]) -> None:
+        """Keep predictions whose outcomes came; a later outcome takes the place of an earlier one."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO labelled VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (one.id, one.role, one.version, one.number, one.seq, one.told, one.truth, one.label, _bytes(one))
+                for one in some
+            ),
+        )
 
     def labelled(self, role: str, number: int | None = None, version: str | None = None) -> list[Labelled]:
         """Return the predictions with an outcome, in the order of the log."""
@@ -200,6 +207,10 @@ class State:
     def unknown(self) -> int:
         """How many outcomes are of predictions that are not known."""
         return int(self._connection.execute("SELECT count(*) FROM pending").fetchone()[0])
+
+
+def _bytes(one: Labelled) -> bytes | None:
+    return None if one.probabilities is None else one.probabilities.astype("float64").tobytes()
 
 
 def _array(content: bytes | None) -> np.ndarray | None:
