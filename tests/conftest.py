@@ -27,6 +27,8 @@ from mlworkflow.config import conf
 from mlworkflow.core.problem import Problem
 from mlworkflow.stages import __main__ as stages
 
+pytest_plugins = ["tests.released"]  # fixtures that several files share
+
 QUESTION = {
     "name": "churn",
     "question": "Will the customer leave?",
