@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mlworkflow.watch.looking import looked, one_look, settle, unheard
+from mlworkflow.watch.looking import looked, one_look, settle, unheard, write
 from mlworkflow.watch.state import FOLDER
 from mlworkflow.watch.wanted import Wanted, demand
 from mlworkflow.watch.watching import watch
@@ -40,6 +40,7 @@ def _look(wanted: Wanted) -> int:
 
     with one_look():
         report, damage = looked(wanted, _progress())
+        write(report, wanted)
         with alarms(FOLDER) as told:
             settle(told, report, wanted)
             list(told.unsaid())  # the report says them

@@ -44,8 +44,7 @@ def looked(
 
 
 def settle(told: Alarms, report: Report, wanted: Wanted) -> None:
-    """Write the files of a look, and keep which alarms begin and end by it."""
-    _write(report, wanted)
+    """Keep which alarms begin and end by a look."""
     told.settle(report, str(_page(wanted)), _view(wanted), quiet=not _is_usual(wanted))
 
 
@@ -66,7 +65,7 @@ def _page(wanted: Wanted) -> Path:
     return wanted.html or FOLDER / "monitor.html"
 
 
-def _write(report: Report, wanted: Wanted) -> None:
+def write(report: Report, wanted: Wanted) -> None:
     """Write the page, the numbers, and what Prometheus reads; outputs of the workflow are left alone."""
     from mlworkflow.monitoring import page, words
     from mlworkflow.watch.metrics import metrics

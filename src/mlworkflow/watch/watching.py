@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlworkflow.core.alone import alone
 from mlworkflow.core.errors import ProjectError
-from mlworkflow.watch.looking import looked, one_look, settle, unheard
+from mlworkflow.watch.looking import looked, one_look, settle, unheard, write
 from mlworkflow.watch.state import FOLDER
 from mlworkflow.watch.wanted import MonitorError, Wanted
 
@@ -47,6 +47,7 @@ def _look_again(wanted: Wanted, told: Alarms, shown: dict[str, str]) -> None:
 
     try:
         report, _ = looked(wanted, lambda done, all: None, lambda words: _say_new("bundle", words, shown))
+        write(report, wanted)
         settle(told, report, wanted)
     except ProjectError as error:
         _say_new("error", f"mlworkflow: {error}", shown)
