@@ -12,7 +12,7 @@ from mlworkflow.bundling import form
 from mlworkflow.core import io
 from mlworkflow.core.params import Model
 from mlworkflow.core.problem import Problem
-from mlworkflow.features import build
+from mlworkflow.featurelines import build
 from mlworkflow.learning import modelfile
 from mlworkflow.learning.crossval import fit, rows_of
 from mlworkflow.learning.models import pipeline

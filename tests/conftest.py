@@ -25,7 +25,10 @@ import yaml
 from mlworkflow import cli
 from mlworkflow.config import conf
 from mlworkflow.core.problem import Problem
+from mlworkflow.rows.schema import Column, Schema
 from mlworkflow.stages import __main__ as stages
+
+pytest_plugins = ["tests.released"]  # fixtures that several files share
 
 QUESTION = {
     "name": "churn",
@@ -48,6 +51,11 @@ def make_problem(**changes: object) -> Problem:
         for key, change in changes.items()
     }
     return Problem.model_validate({**QUESTION, **values})
+
+
+def make_schema(*columns: Column) -> Schema:
+    """Return the schema of a table that says who left, with these columns beside the target."""
+    return Schema("binary", "left", ["no", "yes"], [*columns, Column("left", "category", "target")])
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import yaml
 
 from mlworkflow.churn import stream
 from mlworkflow.core.problem import Problem
-from mlworkflow.features import add_features, build
+from mlworkflow.featurelines import build
+from mlworkflow.features import add_features
 from mlworkflow.judging import best
 from mlworkflow.learning.crossval import fit, predict, rows_of
 from mlworkflow.learning.models import pipeline

@@ -15,7 +15,7 @@ from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ConfError, DamagedBundleError, TableError, UnreadableError, UnwritableError
 from mlworkflow.core.params import Model, Sections
 from mlworkflow.core.problem import ColumnRule
-from mlworkflow.features import build, demand_own
+from mlworkflow.featurelines import build, demand_own
 from mlworkflow.judging.predicted import predictions
 from mlworkflow.learning import modelfile
 from mlworkflow.learning.crossval import fit, rows_of

@@ -79,7 +79,8 @@ def test_a_month_alone_is_the_month_of_the_stream_whatever_its_length():
     for number in (1, 4):
         alone = month(number, 200, seed=7)
         pd.testing.assert_frame_equal(alone, whole[whole["month"] == f"2023-0{number}-01"].reset_index(drop=True))
-    pd.testing.assert_frame_equal(stream(200, 2, seed=7), pd.concat(batches(200, 2, seed=7), ignore_index=True))
+    given = {"customers": 200, "months": 2, "drift": 1.0, "seed": 7, "blemishes": 1.0, "turn": None}
+    pd.testing.assert_frame_equal(stream(**given), pd.concat(batches(**given), ignore_index=True))
 
 
 def test_the_same_arguments_are_the_same_bytes_and_another_seed_is_another_table():

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from mlworkflow.core.errors import ConfError
-from mlworkflow.features import Cycle, DateParts, Elapsed, add_features, build
+from mlworkflow.featurelines import build
+from mlworkflow.features import Cycle, DateParts, Elapsed, add_features
 from mlworkflow.rows.schema import Column, Schema
 from mlworkflow.stages.featurize import featurize, featurize_test
 

@@ -8,18 +8,13 @@ import pytest
 
 from mlworkflow.rows.profile import MOST_SHOWN, bin_counts, bin_edges, column_profile, profile
 from mlworkflow.rows.schema import Column, Schema
+from tests.conftest import make_schema
 
-SCHEMA = Schema(
-    "binary",
-    "left",
-    ["no", "yes"],
-    [
-        Column("age", "number", "input"),
-        Column("town", "category", "input"),
-        Column("since", "time", "input"),
-        Column("left", "category", "target"),
-        Column("id", "category", "key"),
-    ],
+SCHEMA = make_schema(
+    Column("age", "number", "input"),
+    Column("town", "category", "input"),
+    Column("since", "time", "input"),
+    Column("id", "category", "key"),
 )
 
 

@@ -22,19 +22,13 @@ from mlworkflow.retraining.candidates import Setting, candidates
 from mlworkflow.retraining.choice import choose
 from mlworkflow.retraining.rows import gathered
 from mlworkflow.retraining.version import digest, edited, version
-from mlworkflow.rows.schema import Column, Schema
-from tests.conftest import make_problem
+from mlworkflow.rows.schema import Column
+from tests.conftest import make_problem, make_schema
 
-SCHEMA = Schema(
-    "binary",
-    "left",
-    ["no", "yes"],
-    [
-        Column("id", "category", "key"),
-        Column("day", "time", "time"),
-        Column("age", "number", "input"),
-        Column("left", "category", "target"),
-    ],
+SCHEMA = make_schema(
+    Column("id", "category", "key"),
+    Column("day", "time", "time"),
+    Column("age", "number", "input"),
 )
 
 

@@ -14,8 +14,8 @@ from bench.serve_killed import Load, Server, body_of, serving
 
 from mlworkflow.serving import folder
 from tests.conftest import mlworkflow
+from tests.released import recorded
 from tests.test_bundle import customers, make, question
-from tests.test_releases import recorded, repository  # noqa: F401  a fixture
 
 STEADY = 40  # answers in a row of one version: the workers have taken it up, or nearly all of them
 
@@ -55,7 +55,7 @@ def await_version(asking: Load, server: Server, version: str, name: str) -> None
     assert serves["manifest"]["model"] == name
 
 
-def test_a_running_server_follows_each_release_and_no_request_fails(repository, built):  # noqa: F811
+def test_a_running_server_follows_each_release_and_no_request_fails(repository, built):
     model(repository, built, "A")
     mlworkflow(repository, "release")
     options = ("--stage", "prod", "--workers", 2)
@@ -73,7 +73,7 @@ def test_a_running_server_follows_each_release_and_no_request_fails(repository, 
     assert len(asking.ids) > 4 * STEADY
 
 
-def test_a_release_that_cannot_be_loaded_leaves_the_old_one_serving(repository, built, capfd):  # noqa: F811
+def test_a_release_that_cannot_be_loaded_leaves_the_old_one_serving(repository, built, capfd):
     model(repository, built, "A")
     mlworkflow(repository, "release")
     with serving(repository, "--stage", "prod") as server, Load(server.port, body_of(built)).running(2, 0.01) as asking:

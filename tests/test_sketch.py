@@ -21,20 +21,15 @@ from mlworkflow.monitoring.report import Window, alarms
 from mlworkflow.monitoring.sketch import SAMPLED, Grid, Sketch, hashed
 from mlworkflow.rows.arrays import Arrays
 from mlworkflow.rows.profile import profile
-from mlworkflow.rows.schema import Column, Schema
+from mlworkflow.rows.schema import Column
+from tests.conftest import make_schema
 
 SETTINGS = Monitor(name="default")
-SCHEMA = Schema(
-    "binary",
-    "left",
-    ["no", "yes"],
-    [
-        Column("age", "number", "input"),
-        Column("town", "category", "input"),
-        Column("note", "text", "input"),
-        Column("when", "time", "time"),
-        Column("left", "category", "target"),
-    ],
+SCHEMA = make_schema(
+    Column("age", "number", "input"),
+    Column("town", "category", "input"),
+    Column("note", "text", "input"),
+    Column("when", "time", "time"),
 )
 
 

@@ -21,7 +21,7 @@ from mlworkflow.exporting.alerts import rules
 from mlworkflow.watch import metrics
 from mlworkflow.watch.spans import number_of, span
 from tests.conftest import ROOT, environment, mlworkflow
-from tests.test_releases import recorded, repository  # noqa: F401  a fixture
+from tests.released import recorded
 from tests.test_watch_alarms import receiving
 from tests.watched import DAY, asked, desk, packaged, truths
 
@@ -137,7 +137,7 @@ def test_what_lasts_does_not_depend_on_how_much_is_shown(root, writer):
     assert short["alarms"] == whole["alarms"] != []
 
 
-def test_the_version_of_the_stage_is_watched_and_no_other(repository, bundle):  # noqa: F811
+def test_the_version_of_the_stage_is_watched_and_no_other(repository, bundle):
     shutil.rmtree(repository / "models/bundle")
     shutil.copytree(bundle, repository / "models/bundle")
     recorded(repository, "linear")

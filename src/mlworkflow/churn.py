@@ -143,12 +143,7 @@ def stream(
 
 
 def batches(
-    customers: int = 1000,
-    months: int = 18,
-    drift: float = 1.0,
-    seed: int = 42,
-    blemishes: float = 1.0,
-    turn: int | None = None,
+    customers: int, months: int, drift: float, seed: int, blemishes: float, turn: int | None
 ) -> Iterator[pd.DataFrame]:
     """Yield the months of `stream` one by one, for a stream that is large."""
     _demand(customers=(customers, 1), months=(months, 1), drift=(drift, 0), seed=(seed, 0), blemishes=(blemishes, 0))

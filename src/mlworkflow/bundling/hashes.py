@@ -11,7 +11,15 @@ import mlworkflow
 from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections
 
-CODE = ("core", "features.py", "learning", "rows", "runtime", "serving")  # what a prediction rests on
+CODE = (
+    "core",
+    "featurelines.py",
+    "features.py",
+    "learning",
+    "rows",
+    "runtime",
+    "serving",
+)  # what a prediction rests on
 DATA = (paths.TRAIN, paths.TEST, paths.FEATURES)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from mlworkflow import features
+from mlworkflow import featurelines, features
 from mlworkflow.core.errors import reason
 from mlworkflow.core.problem import Kind, Problem
 from mlworkflow.preparing.contract import limit_mistakes
@@ -165,9 +165,9 @@ def _feature_mistakes(problem: Problem) -> Iterator[str]:
             continue
         if config in configs[:number]:
             yield f"{place} is there twice: it is features.{configs.index(config)}"
-        yield from (f"{place}: {told}" for told in features.config_mistakes(config))
-        named = [str(config[key]) for key in features.SOURCES if config.get(key) is not None]
-        back = ("target",) if made in features.BACKWARD else ()
+        yield from (f"{place}: {told}" for told in featurelines.config_mistakes(config))
+        named = [str(config[key]) for key in featurelines.SOURCES if config.get(key) is not None]
+        back = ("target",) if made in featurelines.BACKWARD else ()
         yield from (f"{place}: {told}" for told in _unseen(named, problem, ("input", "time", *back)))
         yield from (f"{place}: {told}" for told in _misread(made, named, problem))
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlworkflow.core.errors import DamagedBundleError, ProjectError, ended
-from mlworkflow.features import Feature, build, demand_own
+from mlworkflow.featurelines import build, demand_own
+from mlworkflow.features import Feature
 from mlworkflow.learning.threshold import Threshold
 from mlworkflow.rows import past
 from mlworkflow.rows.schema import MOST_CATEGORIES, Schema

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections
-from mlworkflow.features import Feature, add_features, build
+from mlworkflow.featurelines import build
+from mlworkflow.features import Feature, add_features
 from mlworkflow.rows import past
 from mlworkflow.rows.batches import read_batches, writing
 from mlworkflow.rows.describe import Description

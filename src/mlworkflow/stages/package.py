@@ -13,7 +13,7 @@ from mlworkflow.bundling.promise import promise
 from mlworkflow.bundling.reference import reference, sample
 from mlworkflow.core import io, paths
 from mlworkflow.core.params import Sections
-from mlworkflow.features import build, demand_own
+from mlworkflow.featurelines import build, demand_own
 from mlworkflow.learning import modelfile
 from mlworkflow.rows import past
 from mlworkflow.rows.arrays import Arrays, Columns

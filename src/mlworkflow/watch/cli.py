@@ -27,7 +27,8 @@ def options(monitor: ArgumentParser) -> None:
 
 def run(told: Namespace, here: Path) -> int:
     """Look, or watch; paths are meant from where the user stands."""
-    from mlworkflow.watch.command import Wanted, monitor
+    from mlworkflow.watch.command import monitor
+    from mlworkflow.watch.wanted import Wanted
 
     wanted = {name: getattr(told, name) for name in Wanted.__dataclass_fields__}
     wanted |= {name: here / wanted[name] for name in ("bundle", "html") if wanted[name]}
