@@ -138,13 +138,18 @@ def retrained(because: str | None) -> Result:
 
 
 def reason_of(because: str | None, problem: str) -> Reason:
-    """Return why: the alarm that lasts and is named, else the words as they are; without any, the alarms that last."""
+    """Return why: the alarm that is named, if it lasts, else the words as they are; without words, the first alarm.
+
+    That is the first one that a new model may answer: not one of the service, or of the source of the rows.
+    """
+    from mlworkflow.monitoring.steps import answered_by_a_model
     from mlworkflow.watch.alarms import lasting
 
     alarms = {told["alarm"]: told for told in lasting(problem)}
-    told = alarms.get(because or "") or (next(iter(alarms.values()), None) if because is None else None)
+    model = [told for name, told in alarms.items() if answered_by_a_model(name.partition("/")[0])]
+    told = alarms.get(because or "") or (model[0] if model and because is None else None)
     if told is None:
-        return Reason(because or "asked for by hand: no alarm lasts")
+        return Reason(because or "asked for by hand: no alarm lasts that a model answers")
     since = None if told.get("begun") is None else (str(told["clock"]), float(told["begun"]))
     return Reason(f"{told['alarm']} since {told['since']}: {told['words']}", since)
 
