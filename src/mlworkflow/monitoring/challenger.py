@@ -8,7 +8,8 @@ Who looks every day finds a difference some day, and nobody knows how many days 
 interval of look k is moved out to the level 1 - 0.05 / (k (k + 1)), see measures/many.py. These errors sum to 0.05 over
 all k: the chance that any look at two equal models finds a difference is at most 5%, however long one goes on, and one
 may stop as soon as a difference shows. The first look pays half of it: its interval is 14% wider than that of a single
-look; that of the sixtieth is 2.2 times as wide. A look is a window of the report: within one, rows are nearly the same.
+look; that of the sixtieth is 2.2 times as wide. A look is a window of the report: who looks several times in one, as
+outcomes come, is not counted again.
 """
 
 from __future__ import annotations
