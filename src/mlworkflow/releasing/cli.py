@@ -20,9 +20,7 @@ def release(told: Namespace, here: Path) -> int:
     """Make HEAD a version."""
     from mlworkflow.releasing import command
 
-    return command.release(
-        told.stage, bump=told.bump, version=told.version, because=told.because, strict=told.strict
-    )
+    return command.release(told.stage, bump=told.bump, version=told.version, because=told.because, strict=told.strict)
 
 
 def releases_options(releases: ArgumentParser) -> None:
