@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,10 +164,11 @@ class Follower:
         rows = [row for _, row in ready]
         labels, said = said_of([row.output for row in rows], self.model.classes)
         numbers, placed = self._numbers_of(rows)
+        codes = {str(name): code for code, name in enumerate(self.model.classes)}
         told = self.state.told([outcome.id for outcome, _ in ready])
         labelled: dict[tuple[str, str], Labelled] = {}
         for place, (outcome, row) in enumerate(ready):
-            truth, key = truth_of(outcome.outcome, self.model.classes), (row.id, row.role)
+            truth, key = truth_of(outcome.outcome, codes), (row.id, row.role)
             known = told.get(key)
             if known is not None and outcome.seq <= known[0]:
                 continue
@@ -215,11 +216,12 @@ def _backwards(before: float, times: np.ndarray) -> int:
     return int((times < latest - 60.0).sum())
 
 
-def truth_of(outcome: Any, classes: Sequence[Any]) -> float | None:
-    """Return an outcome as a code or a value, None where it is neither a class nor a finite number."""
-    if not classes:
+def truth_of(outcome: Any, codes: Mapping[str, int]) -> float | None:
+    """Return an outcome as a code or a value, None where it is neither a class nor a finite number.
+
+    `codes`: {class: code}; none for values.
+    """
+    if not codes:
         value = number(outcome)
         return value if np.isfinite(value) else None
-    codes = {str(name): code for code, name in enumerate(classes)}
-    word = outcome.strip() if isinstance(outcome, str) else as_word(outcome)
-    return codes.get(word)
+    return codes.get(outcome.strip() if isinstance(outcome, str) else as_word(outcome))

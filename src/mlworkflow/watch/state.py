@@ -210,7 +210,7 @@ class State:
 
 
 def _bytes(one: Labelled) -> bytes | None:
-    return None if one.probabilities is None else one.probabilities.astype("float64").tobytes()
+    return None if one.probabilities is None else np.asarray(one.probabilities, "float64").tobytes()
 
 
 def _array(content: bytes | None) -> np.ndarray | None:
