@@ -3,8 +3,8 @@
 Run `python -m bench.retrain_killed`. A clone of this repository's HEAD gets a problem whose world turns: the target
 comes of other columns than before. Its outcomes come by the log and by a file, and conf/retrain says
 `auto_release: when better`. One copy of it is retrained in peace. In another `mlworkflow retrain` is killed after times
-drawn with a seed, and started again each time; what it had started lives on, as when a machine runs out of memory. In the
-end both must have the same candidates, words, numbers, branch and releases, and the log the outcomes that it had.
+drawn with a seed, and started again each time; what it had started lives on, as when memory runs out. In the end both
+must have the same candidates, words, numbers, branch and releases, and the log the outcomes that it had.
 """
 
 from __future__ import annotations

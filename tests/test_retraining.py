@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from mlworkflow.config.conf import compose
 from mlworkflow.core.errors import UnreadableError
 from mlworkflow.learning import modelfile
 from mlworkflow.learning.kept import KeptClassifier, KeptRegressor
@@ -23,7 +24,7 @@ from mlworkflow.retraining.choice import choose
 from mlworkflow.retraining.rows import gathered
 from mlworkflow.retraining.version import digest, edited, version
 from mlworkflow.rows.schema import Column, Schema
-from tests.conftest import make_problem
+from tests.conftest import ROOT, make_problem
 
 SCHEMA = Schema(
     "binary",
@@ -165,7 +166,16 @@ def test_too_few_times_to_validate_by_leave_a_candidate_out():
 
 def test_a_refit_is_given_the_champions_parameters():
     refit = next(one for one in candidates(setting()) if one.name == "refit")
-    assert refit.overrides[2:] == ("model.classification.C=0.5", "model.classification.w=null")
+    assert refit.overrides[2:] == ("++model.classification.C=0.5", "++model.classification.w=null")
+
+
+@pytest.mark.parametrize("name", ["linear", "xgboost", "hist_gradient_boosting", "random_forest"])
+def test_conf_composes_with_the_parameters_of_a_search(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    best = {parameter: 1 for parameter in compose([f"model={name}"])["model"]["space"]["classification"]}
+    refit = next(one for one in candidates(setting(model=name, best=best)) if one.name == "refit")
+    made = compose(refit.overrides)["model"]["classification"]
+    assert {parameter: made[parameter] for parameter in best} == best
 
 
 def review(value, half):

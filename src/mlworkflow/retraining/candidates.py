@@ -105,9 +105,9 @@ def _from(setting: Setting, first: int, place: int) -> tuple[str, ...] | None:
 
 
 def _given(setting: Setting) -> list[str]:
-    """Return the overrides that give the estimator its parameters."""
+    """Return the overrides that give the estimator its parameters; many are in no file of conf/model, so ++."""
     kind = family(setting.task)
-    return [f"model.{kind}.{name}={_written(value)}" for name, value in setting.best.items()]
+    return [f"++model.{kind}.{name}={_written(value)}" for name, value in setting.best.items()]
 
 
 def _written(value: Any) -> str:
