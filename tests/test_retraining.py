@@ -94,6 +94,15 @@ def test_files_of_rows_with_their_outcomes_come_too_and_the_others_are_named(tmp
     assert found.ledger["rows told again of the same key, of which the newest counts"] == 1
 
 
+def test_rows_whose_outcome_the_model_does_not_know_are_left_out_and_counted(tmp_path):
+    (tmp_path / "new").mkdir()
+    rows = table(200, 4, "2024-05-01").assign(left=["no", " yes ", "maybe", "NA"])
+    rows.to_csv(tmp_path / "new/may.csv", index=False)
+    found = gathered(RAW, problem(), SCHEMA, tmp_path / "log", tmp_path / "new")
+    assert found.rows["id"].tolist() == ["c200", "c201"]
+    assert found.ledger["rows whose outcome is none that the model knows"] == 2
+
+
 def made(tmp_path, rows=40, since=None):
     logged(tmp_path / "log", table(100, rows, "2024-04-10"), [["yes"]] * rows)
     new = gathered(RAW, problem(), SCHEMA, tmp_path / "log", tmp_path / "none")
@@ -172,7 +181,7 @@ def test_a_refit_is_given_the_champions_parameters():
 @pytest.mark.parametrize("name", ["linear", "xgboost", "hist_gradient_boosting", "random_forest"])
 def test_conf_composes_with_the_parameters_of_a_search(name, monkeypatch):
     monkeypatch.chdir(ROOT)
-    best = {parameter: 1 for parameter in compose([f"model={name}"])["model"]["space"]["classification"]}
+    best = dict.fromkeys(compose([f"model={name}"])["model"]["space"]["classification"], 1)
     refit = next(one for one in candidates(setting(model=name, best=best)) if one.name == "refit")
     made = compose(refit.overrides)["model"]["classification"]
     assert {parameter: made[parameter] for parameter in best} == best
