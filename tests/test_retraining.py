@@ -8,11 +8,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from hydra.utils import instantiate
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mlworkflow.config.conf import compose
+from mlworkflow.config.mistakes import validate
 from mlworkflow.core.errors import UnreadableError
 from mlworkflow.learning import modelfile
 from mlworkflow.learning.kept import KeptClassifier, KeptRegressor
@@ -181,10 +183,12 @@ def test_a_refit_is_given_the_champions_parameters():
 @pytest.mark.parametrize("name", ["linear", "xgboost", "hist_gradient_boosting", "random_forest"])
 def test_conf_composes_with_the_parameters_of_a_search(name, monkeypatch):
     monkeypatch.chdir(ROOT)
-    best = dict.fromkeys(compose([f"model={name}"])["model"]["space"]["classification"], 1)
+    space = instantiate(compose([f"model={name}"])["model"]["space"]["classification"])
+    best = {parameter: getattr(values, "low", None) for parameter, values in space.items()}
     refit = next(one for one in candidates(setting(model=name, best=best)) if one.name == "refit")
-    made = compose(refit.overrides)["model"]["classification"]
-    assert {parameter: made[parameter] for parameter in best} == best
+    made = compose(refit.overrides)
+    assert validate(made) == []
+    assert set(best.items()) <= set(instantiate(made["model"]["classification"]).get_params().items())
 
 
 def review(value, half):
