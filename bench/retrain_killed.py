@@ -1,10 +1,10 @@
 """kill -9 of `mlworkflow retrain` at random moments: does it end as one that nobody killed?
 
 Run `python -m bench.retrain_killed`. A clone of this repository's HEAD gets a problem whose world turns: the target
-comes of other columns than before. Its outcomes come by the log and by a file, and conf/retrain says `auto_release:
-when better`. One copy of it is retrained in peace. In another `mlworkflow retrain` is killed after times drawn with a
-seed, and started again each time; what it had started lives on, as when a machine runs out of memory. In the end
-both must have the same candidates, words, numbers, branch and releases, and the log the outcomes that it had.
+comes of other columns than before. Its outcomes come by the log and by a file, and conf/retrain says
+`auto_release: when better`. One copy of it is retrained in peace. In another `mlworkflow retrain` is killed after times
+drawn with a seed, and started again each time; what it had started lives on, as when memory runs out. In the end both
+must have the same candidates, words, numbers, branch and releases, and the log the outcomes that it had.
 """
 
 from __future__ import annotations
@@ -57,12 +57,8 @@ def project(folder: Path) -> Hands:
     words = f"mlworkflow new {PROBLEM} --target {TARGET} --positive yes --key customer --metric roc_auc --data"
     hands.type(words, str(folder / "table.csv"))
     path = hands.folder / f"conf/problem/{PROBLEM}.yaml"
-    text = (
-        path.read_text(encoding="utf-8")
-        .replace("model: xgboost", "model: hist_gradient_boosting")
-        .replace("folds: 5", "folds: 3")
-    )
-    path.write_text(text.replace("trials: 16", "trials: 4"), encoding="utf-8")
+    text = re.sub(r"(_global_\.model: )\w+", r"\1hist_gradient_boosting", path.read_text(encoding="utf-8"))
+    path.write_text(text.replace("folds: 5", "folds: 3").replace("trials: 16", "trials: 4"), encoding="utf-8")
     conf = hands.folder / "conf/config.yaml"
     lines = conf.read_text(encoding="utf-8").splitlines()
     chosen = [f"  - problem: {PROBLEM}" if line.startswith("  - problem:") else line for line in lines]

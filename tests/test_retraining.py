@@ -8,10 +8,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from hydra.utils import instantiate
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from mlworkflow.config.conf import compose
+from mlworkflow.config.mistakes import validate
 from mlworkflow.core.errors import UnreadableError
 from mlworkflow.learning import modelfile
 from mlworkflow.learning.kept import KeptClassifier, KeptRegressor
@@ -23,7 +26,7 @@ from mlworkflow.retraining.choice import choose
 from mlworkflow.retraining.rows import gathered
 from mlworkflow.retraining.version import digest, edited, version
 from mlworkflow.rows.schema import Column
-from tests.conftest import make_problem, make_schema
+from tests.conftest import ROOT, make_problem, make_schema
 
 SCHEMA = make_schema(
     Column("id", "category", "key"),
@@ -85,6 +88,15 @@ def test_files_of_rows_with_their_outcomes_come_too_and_the_others_are_named(tmp
     assert found.ledger["rows of bare.csv, which has no left"] == 3
     assert found.ledger["files that cannot be read: broken.parquet"] == 1
     assert found.ledger["rows told again of the same key, of which the newest counts"] == 1
+
+
+def test_rows_whose_outcome_the_model_does_not_know_are_left_out_and_counted(tmp_path):
+    (tmp_path / "new").mkdir()
+    rows = table(200, 4, "2024-05-01").assign(left=["no", " yes ", "maybe", "NA"])
+    rows.to_csv(tmp_path / "new/may.csv", index=False)
+    found = gathered(RAW, problem(), SCHEMA, tmp_path / "log", tmp_path / "new")
+    assert found.rows["id"].tolist() == ["c200", "c201"]
+    assert found.ledger["rows whose outcome is none that the model knows"] == 2
 
 
 def made(tmp_path, rows=40, since=None):
@@ -159,7 +171,18 @@ def test_too_few_times_to_validate_by_leave_a_candidate_out():
 
 def test_a_refit_is_given_the_champions_parameters():
     refit = next(one for one in candidates(setting()) if one.name == "refit")
-    assert refit.overrides[2:] == ("model.classification.C=0.5", "model.classification.w=null")
+    assert refit.overrides[2:] == ("++model.classification.C=0.5", "++model.classification.w=null")
+
+
+@pytest.mark.parametrize("name", ["linear", "xgboost", "hist_gradient_boosting", "random_forest"])
+def test_conf_composes_with_the_parameters_of_a_search(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    space = instantiate(compose([f"model={name}"])["model"]["space"]["classification"])
+    best = {parameter: getattr(values, "low", None) for parameter, values in space.items()}
+    refit = next(one for one in candidates(setting(model=name, best=best)) if one.name == "refit")
+    made = compose(refit.overrides)
+    assert validate(made) == []
+    assert set(best.items()) <= set(instantiate(made["model"]["classification"]).get_params().items())
 
 
 def review(value, half):

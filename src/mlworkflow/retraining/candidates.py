@@ -105,9 +105,12 @@ def _from(setting: Setting, first: int, place: int) -> tuple[str, ...] | None:
 
 
 def _given(setting: Setting) -> list[str]:
-    """Return the overrides that give the estimator its parameters."""
+    """Return the overrides that give the estimator its parameters; many are in no file of conf/model, so ++.
+
+    What scikit-learn calls estimator__depth is the depth of the estimator inside, as conf/ builds it.
+    """
     kind = family(setting.task)
-    return [f"model.{kind}.{name}={_written(value)}" for name, value in setting.best.items()]
+    return [f"++model.{kind}.{name.replace('__', '.')}={_written(value)}" for name, value in setting.best.items()]
 
 
 def _written(value: Any) -> str:

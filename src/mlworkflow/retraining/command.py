@@ -222,7 +222,7 @@ def _run(where: Place, one: tried.Candidate, digest: str) -> float:
     began = time.monotonic()
     overrides = [word for override in one.overrides for word in ("-S", override)]
     where.git("reset", "-q", "--hard")
-    where.type("dvc", "exp", "run", "--force", "--name", name, *overrides, "decide")  # what a review reads
+    where.type("dvc", "exp", "run", "--name", name, *overrides, "decide")  # what a review reads
     return time.monotonic() - began
 
 

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,34 +123,32 @@ def _clone(made: Place, top: Path, home: Path, branch: str) -> None:
     inside = Place(half / made.folder.relative_to(top), made.home, made.env, made.say)
     io.write_text(_local_config(made.home), inside.folder / ".dvc/config.local")
     for name in ("user.name", "user.email"):
-        if value := git(made.home, "config", name).stdout.strip():
+        said = os.environ.get(f"GIT_COMMITTER_{name.rpartition('.')[2].upper()}")
+        if value := said or git(made.home, "config", name).stdout.strip():
             inside.git("config", name, value)
     inside.git("checkout", "--quiet", "-B", branch, git(made.home, "rev-parse", "HEAD").stdout.strip())
     half.rename(top)
 
 
 def _local_config(root: Path) -> str:
-    """Return what DVC must know in the clone: the cache of the repository, and where a relative remote really is."""
+    """Return what DVC must know in the clone: what this machine alone knows, and where a relative remote really is."""
     from configobj import ConfigObj
 
     from mlworkflow.reviewing.files import Files
     from mlworkflow.reviewing.revisions import WORKSPACE, revision
 
-    lines = ["[cache]", f"    dir = {Files(root, revision(root, WORKSPACE)).cache}"]
-    for name, section in ConfigObj(str(root / ".dvc/config")).items():
+    there = ConfigObj(str(root / ".dvc/config.local"))
+    told = ConfigObj()
+    told.merge(there)
+    for name, section in [*ConfigObj(str(root / ".dvc/config")).items(), *there.items()]:
         url = str(section.get("url", "")) if name.startswith("remote ") else ""
         if url and "://" not in url and not os.path.isabs(url):
-            lines += [f"['{name}']", f"    url = {(root / '.dvc' / url).resolve()}"]
-    return "\n".join(lines) + "\n"
+            told[name] = {**told.get(name, {}), "url": str((root / ".dvc" / url).resolve())}
+    told["cache"] = {**told.get("cache", {}), "dir": str(Files(root, revision(root, WORKSPACE)).cache)}
+    return "\n".join(told.write()) + "\n"
 
 
 def _environment(folder: Path) -> dict[str, str]:
     env = without("GIT_", "DVC_")
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
     return {**env, "PYTHONPATH": str(folder / "src"), "DVC_NO_ANALYTICS": "1"}
-
-
-def clones() -> Sequence[Path]:
-    """Return the folders of retrainings, the newest first."""
-    found = [path for path in FOLDER.glob("*") if (path / CLONE).is_dir()]
-    return sorted(found, key=lambda path: -path.stat().st_mtime)

@@ -12,7 +12,7 @@ import numpy as np
 from mlworkflow.core.errors import ProjectError
 from mlworkflow.files import tables
 from mlworkflow.recording.reading import Logged, read
-from mlworkflow.rows.cast import cast
+from mlworkflow.rows.cast import cast, read_rows
 from mlworkflow.rows.reading import as_word
 from mlworkflow.rows.split import fingerprints
 
@@ -63,6 +63,9 @@ def gathered(raw: pd.DataFrame, problem: Problem, schema: Schema, log: Path, pro
     known = _known(raw, new, problem, schema)
     ledger["rows that the table holds already"] = int(known.sum())
     rows = new[~known]
+    strange = _strange(rows, schema)
+    ledger["rows whose outcome is none that the model knows"] = int(strange.sum())
+    rows = rows[~strange]
     if problem.data.time:
         timed = cast(rows, schema, only=[problem.data.time])[problem.data.time].notna()
         ledger["rows without a time"] = int((~timed).sum())
@@ -133,6 +136,14 @@ def _alike(new: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
             words = [None if value is None or value != value else as_word(value) for value in values]
             made[name] = pd.Series(words, index=values.index, dtype="str")
     return pd.DataFrame(made)
+
+
+def _strange(rows: pd.DataFrame, schema: Schema) -> Any:
+    """Return an (n,) bool: rows whose outcome is missing, cannot be read, or is a class that the model never saw."""
+    target = str(schema.target)
+    said = read_rows(rows, schema, only=[target])[0][target]
+    known = said.isin(schema.classes) if schema.classes else said.notna()
+    return ~known.to_numpy(dtype=bool)
 
 
 def _again(rows: pd.DataFrame, problem: Problem, schema: Schema) -> Any:
