@@ -21,8 +21,8 @@ from mlworkflow.retraining.choice import Chosen
 from mlworkflow.retraining.command import WINNER, Result, _concluded
 from mlworkflow.retraining.place import Place, RetrainError, _local_config
 from tests.conftest import make_problem, mlworkflow
+from tests.released import model
 from tests.reviewed import git
-from tests.test_releases import model, repository  # noqa: F401  (a fixture)
 
 POLICY = Retrain(name="default")
 
@@ -42,7 +42,7 @@ def bundled(**changes):
     return made.model_copy(update={"source": Target.model_validate(source)})
 
 
-def test_no_release_too_few_rows_and_what_is_not_committed_are_told_at_once(repository):  # noqa: F811
+def test_no_release_too_few_rows_and_what_is_not_committed_are_told_at_once(repository):
     with (repository / "conf/model/linear.yaml").open("a", encoding="utf-8") as file:
         file.write("# mine\n")
     io.write_text("name: new\n", repository / "conf/problem/new.yaml")
@@ -55,7 +55,7 @@ def test_no_release_too_few_rows_and_what_is_not_committed_are_told_at_once(repo
     assert len(told.splitlines()) == 6
 
 
-def test_a_clean_workspace_is_ready_but_for_its_rows(repository):  # noqa: F811
+def test_a_clean_workspace_is_ready_but_for_its_rows(repository):
     found = [*ready.ahead_of_head(repository), *ready.unnamed(repository)]
     with contextlib.chdir(repository):
         found += ready.stale()
@@ -70,7 +70,7 @@ def test_a_table_that_head_does_not_record_is_named(tmp_path, problem):
     assert "customers.csv is not the table that customers.csv.dvc records" in told
 
 
-def test_a_release_on_a_branch_that_was_not_merged_is_to_be_merged_first(repository):  # noqa: F811
+def test_a_release_on_a_branch_that_was_not_merged_is_to_be_merged_first(repository):
     git(repository, "switch", "-q", "-c", "retrain/breast_cancer-1")
     model(repository, "retrained")
     mlworkflow(repository, "release")
@@ -105,7 +105,7 @@ DECISION: dict[str, object] = {}
 
 
 @pytest.fixture
-def place(repository, tmp_path):  # noqa: F811
+def place(repository, tmp_path):
     """A clone of a repository with a release, in which a candidate is better."""
     mlworkflow(repository, "release")
     git(tmp_path, "clone", "-q", str(repository), "clone")
@@ -189,7 +189,7 @@ def test_the_winner_is_kept_where_a_reset_leaves_it(place):
     assert git(place.folder, "rev-parse", WINNER) == git(place.home, "rev-parse", "retrain/breast_cancer-1")
 
 
-def test_a_reason_that_overrides_nothing_is_recorded_alone(repository):  # noqa: F811
+def test_a_reason_that_overrides_nothing_is_recorded_alone(repository):
     model(repository, "weak", verdict=NO_BETTER)
     told = mlworkflow(repository, "release", "--strict", "--because", "a machine", code=1)
     assert f"the verdict is: {NO_BETTER}" in told
@@ -197,7 +197,7 @@ def test_a_reason_that_overrides_nothing_is_recorded_alone(repository):  # noqa:
     assert tags.current("prod", root=repository).told("overridden") == f"the verdict is: {NO_BETTER}"
 
 
-def test_a_clone_knows_the_remotes_that_only_this_machine_knows(repository):  # noqa: F811
+def test_a_clone_knows_the_remotes_that_only_this_machine_knows(repository):
     io.write_text(
         "[core]\n    remote = store\n['remote \"store\"']\n    url = ../store\n", repository / ".dvc/config.local"
     )
