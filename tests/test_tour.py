@@ -29,6 +29,7 @@ def test_a_short_year_tells_its_story(tmp_path, monkeypatch, capsys):
     turned = "2023-08"
     assert [event.month for event in told.of("quiet")] == ["2023-07", "2023-08"]
     assert named(told) == turned
+    assert [event.month for event in told.of("turn")] == [turned]
     assert {event.month for event in told.of("alarm")} == {"2023-09"}
     page = (tmp_path / "tour.html").read_text(encoding="utf-8")
     assert f"From {turned} on they leave for other reasons" in page

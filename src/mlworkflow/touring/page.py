@@ -18,9 +18,10 @@ WORDS = {
     "lasting": "lasting",
     "retrained": "retrained",
     "mishap": "mishap",
+    "turn": "the world turns",
     "rolled back": "rolled back",
 }
-TONES = {"alarm": "bad", "mishap": "warn", "released": "good", "rolled back": "good"}
+TONES = {"alarm": "bad", "mishap": "warn", "turn": "warn", "released": "good", "rolled back": "good"}
 
 
 def page(told: Told, setting: Setting, turned: str | None) -> str:
@@ -37,18 +38,22 @@ def page(told: Told, setting: Setting, turned: str | None) -> str:
         setting=setting,
         turned=turned,
         named=named(told),
-        charts=[_chart(told, keys, title) for keys, title in SHOWN],
+        charts=[_chart(told, *one) for one in SHOWN],
         months=_by_month(told),
         words=WORDS,
         tones=TONES,
     )
 
 
-SHOWN = [
-    ({"performance/roc_auc": "measured", "estimated/roc_auc": "estimated without outcomes"}, "ROC AUC"),
-    ({"money/model": "the model", "money/baseline": "one decision for all"}, "EUR a customer and month"),
-    ({"predictions/psi": "PSI"}, "Drift of the predictions, PSI"),
-    ({"drift/charges/psi": "PSI"}, "Drift of the charges, PSI"),
+SHOWN = [  # key of the numbers -> name, the title, the beginnings of the alarms that are marked
+    (
+        {"performance/roc_auc": "measured", "estimated/roc_auc": "estimated without outcomes"},
+        "ROC AUC",
+        ("performance/", "concept/", "estimated/"),
+    ),
+    ({"money/model": "the model", "money/baseline": "one decision for all"}, "EUR a customer and month", ("money/",)),
+    ({"predictions/psi": "PSI"}, "Drift of the predictions, PSI", ("predictions/",)),
+    ({"drift/charges/psi": "PSI"}, "Drift of the charges, PSI", ("drift/charges", "quality/charges")),
 ]
 
 
@@ -58,20 +63,22 @@ def named(told: Told) -> str | None:
     return alarms[0].since if alarms else None
 
 
-def _chart(told: Told, keys: dict[str, str], title: str) -> dict[str, Any]:
+def _chart(told: Told, keys: dict[str, str], title: str, alarms: tuple[str, ...]) -> dict[str, Any]:
     labels = [*told.versions]
     courses = []
     for place, (key, name) in enumerate(keys.items()):
         values = [(told.months.get(label, {}).get("numbers") or {}).get(key) or {} for label in labels]
         ends = [(value.get("low"), value.get("high")) for value in values]
         courses.append(Course(name, [value.get("value") for value in values], ends, place > 0))
-    marks = [at for at, label in enumerate(labels) if any(one["alarm"] for one in _checks(told, label))]
+    marks = [at for at, label in enumerate(labels) if any(key.startswith(alarms) for key in _alarms(told, label))]
     return {"title": title, "svg": over_time(courses, labels, title=title, marks=marks), "courses": courses}
 
 
-def _checks(told: Told, label: str) -> list[dict[str, Any]]:
+def _alarms(told: Told, label: str) -> list[str]:
+    """Return the alarms of a month as part/subject; none of one that still runs."""
     month = told.months.get(label, {})
-    return [*month.get("checks", [])] if month.get("complete") else []
+    checks = month.get("checks", []) if month.get("complete") else []
+    return [f"{one['part']}/{one['subject']}" for one in checks if one["alarm"]]
 
 
 def _by_month(told: Told) -> list[dict[str, Any]]:

@@ -79,6 +79,8 @@ class Year:
         with serving(self.hands) as server:
             before: tuple[Sequence[str], Sequence[str | None]] = ((), ())
             for month in range(1, self.world.setting.months + 1):
+                if month == self.world.setting.turn:
+                    self._say(month, "turn", "customers begin to leave for other reasons, and nobody is told")
                 if month == self.world.setting.mishap:
                     self._mishap(month, server)
                 self.told.versions[self.world.label(month)] = self._version
