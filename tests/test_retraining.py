@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hydra.utils import instantiate
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -16,15 +18,18 @@ from sklearn.preprocessing import StandardScaler
 from mlworkflow.config.conf import compose
 from mlworkflow.config.mistakes import validate
 from mlworkflow.core.errors import UnreadableError
+from mlworkflow.core.params import Model
 from mlworkflow.learning import modelfile
 from mlworkflow.learning.kept import KeptClassifier, KeptRegressor
 from mlworkflow.measures.recalibration import fitted, mended
 from mlworkflow.preparing.prepare import prepare
 from mlworkflow.recording.database import Database
+from mlworkflow.releasing.tags import Release
 from mlworkflow.retraining.candidates import Setting, candidates
 from mlworkflow.retraining.choice import choose
+from mlworkflow.retraining.origin import FILE, Origin, origin_of
 from mlworkflow.retraining.rows import gathered
-from mlworkflow.retraining.version import digest, edited, version
+from mlworkflow.retraining.version import champion_file, digest, edited, version
 from mlworkflow.rows.schema import Column
 from tests.conftest import ROOT, make_problem, make_schema
 
@@ -145,21 +150,25 @@ def test_another_champion_alarm_or_commit_makes_another_branch(tmp_path):
     assert len(names) == 8
 
 
-def setting(**changes):
+LINEAR = Origin("linear", {"C": 0.5, "w": None}, "bayesian", train_from=0, folds=5)
+
+
+def setting(origin=LINEAR, **changes):
     tries = ["recalibrate", "threshold", "refit", "search"]
-    told = {"task": "binary", "model": "linear", "best": {"C": 0.5, "w": None}, "tries": tries, "kept_from": 100}
+    told = {"task": "binary", "origin": origin, "tries": tries, "kept_from": 100}
     return Setting(**{**told, "recent_from": 130, "folds": 5, "points": None, **changes})
 
 
-def names(**changes):
-    return [one.name for one in candidates(setting(**changes))]
+def names(*origin, **changes):
+    return [one.name for one in candidates(setting(*origin, **changes))]
 
 
 def test_what_is_cheap_is_tried_first():
     assert names() == ["champion", "recalibrated", "threshold", "refit", "refit-recent", "search"]
     assert names(tries=["refit"], recent_from=None) == ["champion", "refit"]
     assert names(task="regression", recent_from=None) == ["champion", "recalibrated", "refit", "search"]
-    assert names(best={"members": []}) == ["champion", "recalibrated", "threshold", "search"]
+    assert names(replace(LINEAR, best={"members": []})) == ["champion", "recalibrated", "threshold", "search"]
+    assert names(None) == ["champion", "recalibrated", "threshold"]
 
 
 def test_too_few_times_to_validate_by_leave_a_candidate_out():
@@ -174,12 +183,38 @@ def test_a_refit_is_given_the_champions_parameters():
     assert refit.overrides[2:] == ("++model.classification.C=0.5", "++model.classification.w=null")
 
 
+def overridden(origin, name):
+    return next(one for one in candidates(setting(origin)) if one.name == name).overrides
+
+
+def test_what_a_kept_champion_was_fitted_as_is_fitted_and_searched_again_on_all_its_rows():
+    whole = ("problem.split.train_from=0", "problem.split.folds=5")
+    kept = replace(LINEAR, kept=True)
+    assert overridden(kept, "search") == ("model=linear", "search=bayesian", *whole)
+    assert overridden(kept, "refit") == (*overridden(LINEAR, "refit"), *whole)
+    assert "problem.split.train_from=130" in overridden(kept, "refit-recent")
+
+
+PARAMS = {"search": {"name": "none"}, "problem": {"split": {"train_from": 100, "folds": 3}}}
+
+
+def test_the_file_of_a_kept_champion_says_what_it_was_fitted_as(tmp_path):
+    release = Release("crm", "v1.1.0", "0" * 40, "crm@v1.1.0")
+    (tmp_path / "manifest.json").write_text('{"model": "champion"}')
+    assert origin_of(tmp_path, release, tmp_path, PARAMS) is None
+    file = champion_file(b"a", {"threshold": 0.3}, "binary", tmp_path / "a.skops", LINEAR.to_dict())
+    (tmp_path / FILE.parent).mkdir(parents=True)
+    (tmp_path / FILE).write_text(file)
+    assert origin_of(tmp_path, release, tmp_path, PARAMS) == replace(LINEAR, kept=True)
+    assert Model.model_validate(yaml.safe_load(file)).of == LINEAR.to_dict()
+
+
 @pytest.mark.parametrize("name", ["linear", "xgboost", "hist_gradient_boosting", "random_forest"])
 def test_conf_composes_with_the_parameters_of_a_search(name, monkeypatch):
     monkeypatch.chdir(ROOT)
     space = instantiate(compose([f"model={name}"])["model"]["space"]["classification"])
     best = {parameter: getattr(values, "low", None) for parameter, values in space.items()}
-    refit = next(one for one in candidates(setting(model=name, best=best)) if one.name == "refit")
+    refit = next(one for one in candidates(setting(replace(LINEAR, model=name, best=best))) if one.name == "refit")
     made = compose(refit.overrides)
     assert validate(made) == []
     assert set(best.items()) <= set(instantiate(made["model"]["classification"]).get_params().items())

@@ -69,6 +69,7 @@ class Model(Strict):
     distributed: bool = False  # it is fitted on a Dask cluster, from the parts of the table
     space: Space = Space()
     simpler: dict[str, Literal["low", "high"]] = {}  # parameter -> the end of its space where the model is simpler
+    of: dict[str, Any] | None = None  # what a model that is kept as it is was fitted as: retraining/origin.py
     families: dict[str, Model] = {}  # simplest first; the search chooses among them, one or a weighted mean
 
 

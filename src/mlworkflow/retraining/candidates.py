@@ -9,8 +9,7 @@ from typing import Any
 
 from mlworkflow.core.params import family
 from mlworkflow.core.problem import Task
-
-CHAMPION = "champion"  # conf/model/champion.yaml, written on the branch
+from mlworkflow.retraining.origin import CHAMPION, NO_SEARCH, Origin
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,7 @@ class Setting:
 
     Attributes:
         task: of the problem.
-        model: the name of the champion's model in conf/model.
-        best: the parameters that its search took.
+        origin: what the champion was fitted as; None: it does not say, and nothing is fitted anew.
         tries: of conf/retrain.
         kept_from: the number of the first row that the champion was not fitted on.
         recent_from: the number of the first row since the alarm, None where it is not known.
@@ -44,8 +42,7 @@ class Setting:
     """
 
     task: Task
-    model: str
-    best: Mapping[str, Any]
+    origin: Origin | None
     tries: Sequence[str]
     kept_from: int
     recent_from: int | None
@@ -60,7 +57,7 @@ def candidates(setting: Setting) -> list[Candidate]:
 
 def _kept(setting: Setting) -> Iterator[Candidate]:
     """Yield the champion, and what learns two numbers of rows that it was not fitted on."""
-    plain = (f"model={CHAMPION}", "search=none")
+    plain = (f"model={CHAMPION}", f"search={NO_SEARCH}")
     yield Candidate("champion", "the model in service as it is", plain)
     unseen = _from(setting, setting.kept_from, 0)
     if unseen is None:
@@ -80,16 +77,27 @@ def _kept(setting: Setting) -> Iterator[Candidate]:
 
 def _anew(setting: Setting) -> Iterator[Candidate]:
     """Yield what is fitted anew; parameters of several families together cannot be given by overrides."""
-    fixed = "members" not in setting.best and setting.model != CHAMPION
-    if "refit" in setting.tries and fixed:
-        own = (f"model={setting.model}", "search=none", *_given(setting))
-        yield Candidate("refit", "fitted on all rows, with the same parameters", own)
+    origin = setting.origin
+    if origin is None:
+        return
+    rows = _rows_of(origin)
+    if "refit" in setting.tries and "members" not in origin.best:
+        own = (f"model={origin.model}", f"search={NO_SEARCH}", *_given(setting.task, origin.best))
+        yield Candidate("refit", "fitted on all rows, with the same parameters", (*own, *rows))
         recent = None if setting.recent_from is None else _from(setting, setting.recent_from, 1)
         if recent is not None:
             words = "fitted on the rows since the alarm, with the same parameters"
             yield Candidate("refit-recent", words, (*own, *recent))
-    if "search" in setting.tries and setting.model != CHAMPION:
-        yield Candidate("search", "searched and fitted on all rows", (f"model={setting.model}",))
+    if "search" in setting.tries:
+        own = (f"model={origin.model}", f"search={origin.search}", *rows)
+        yield Candidate("search", "searched and fitted on all rows", own)
+
+
+def _rows_of(origin: Origin) -> tuple[str, ...]:
+    """Return the overrides that give back the rows that a kept champion's two numbers were not learnt from."""
+    if not origin.kept:
+        return ()
+    return (f"problem.split.train_from={origin.train_from}", f"problem.split.folds={origin.folds}")
 
 
 def _from(setting: Setting, first: int, place: int) -> tuple[str, ...] | None:
@@ -104,13 +112,13 @@ def _from(setting: Setting, first: int, place: int) -> tuple[str, ...] | None:
     return (f"problem.split.train_from={first}", *fewer)
 
 
-def _given(setting: Setting) -> list[str]:
+def _given(task: Task, best: Mapping[str, Any]) -> list[str]:
     """Return the overrides that give the estimator its parameters; many are in no file of conf/model, so ++.
 
     What scikit-learn calls estimator__depth is the depth of the estimator inside, as conf/ builds it.
     """
-    kind = family(setting.task)
-    return [f"++model.{kind}.{name.replace('__', '.')}={_written(value)}" for name, value in setting.best.items()]
+    kind = family(task)
+    return [f"++model.{kind}.{name.replace('__', '.')}={_written(value)}" for name, value in best.items()]
 
 
 def _written(value: Any) -> str:

@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import listed
 from mlworkflow.core.processes import stoppable
@@ -22,6 +20,7 @@ from mlworkflow.releasing.ready import result_of, verdict
 from mlworkflow.retraining import candidates as tried
 from mlworkflow.retraining import version as versions
 from mlworkflow.retraining.choice import Chosen, choose
+from mlworkflow.retraining.origin import CHAMPION, FILE, Origin, origin_of
 from mlworkflow.retraining.place import FOLDER, Place, RetrainError, alone, place
 from mlworkflow.retraining.ready import ready
 from mlworkflow.serving.folder import PIPELINE
@@ -121,12 +120,14 @@ def retrained(because: str | None) -> Result:
     digest = versions.digest(made, io.read_bytes(folder / PIPELINE), reason.since, _head())
     branch = f"retrain/{problem.name}-{digest}"
     where = place(branch, tell)
-    _prepare(where, made, new, problem, folder, reason)
-    setting = _setting(where, made, problem, folder, policy, champion)
+    origin = origin_of(where.home, champion, folder, params)
+    _prepare(where, made, new, problem, folder, reason, origin)
+    folds = problem.split.folds if origin is None else origin.folds
+    setting = tried.Setting(problem.task, origin, policy.tries, made.before, made.recent, folds, made.points)
     options = tried.candidates(setting)
     seconds = {one.name: _run(where, one, digest) for one in options}
-    names = [one.name for one in options if one.name != tried.CHAMPION]
-    chosen = choose(names, tried.CHAMPION, partial(_reviewed, where, digest))
+    names = [one.name for one in options if one.name != CHAMPION]
+    chosen = choose(names, CHAMPION, partial(_reviewed, where, digest))
     result = Result(
         problem.name, champion.version, branch, reason.words, new.ledger, chosen, seconds,
         {one.name: one.words for one in options},
@@ -164,7 +165,13 @@ def _head() -> str:
 
 
 def _prepare(
-    where: Place, made: versions.Version, new: Gathered, problem: Problem, folder: Path, reason: Reason
+    where: Place,
+    made: versions.Version,
+    new: Gathered,
+    problem: Problem,
+    folder: Path,
+    reason: Reason,
+    origin: Origin | None,
 ) -> None:
     """Bring the branch to the commit with the new data version and the champion; it is made once."""
     subject = f"{new.ledger['new rows']:,} rows of use for {problem.name}"
@@ -182,31 +189,11 @@ def _prepare(
     where.type("dvc", "add", table.as_posix(), kept.as_posix())
     conf = where.folder / paths.CONF / "problem" / f"{problem.name}.yaml"
     io.write_text(versions.edited(conf.read_text(encoding="utf-8"), made, problem, table, new.rows), conf)
-    champion = versions.champion_file(model, io.read_json(folder / "threshold.json"), problem.task, kept)
-    io.write_text(champion, where.folder / paths.CONF / "model" / f"{tried.CHAMPION}.yaml")
+    threshold, was = io.read_json(folder / "threshold.json"), None if origin is None else origin.to_dict()
+    io.write_text(versions.champion_file(model, threshold, problem.task, kept, was), where.folder / FILE)
     where.type("mlworkflow", "compose")
     where.git("add", "-A")
     where.git("commit", "-q", "-m", subject, "-m", f"Because: {reason.words}")
-
-
-def _setting(
-    where: Place, made: versions.Version, problem: Problem, folder: Path, policy: Retrain, champion: Release
-) -> tried.Setting:
-    model = str(io.read_json(folder / "manifest.json")["model"])
-    best, folds = _best(where, champion), problem.split.folds
-    return tried.Setting(problem.task, model, best, policy.tries, made.before, made.recent, folds, made.points)
-
-
-def _best(where: Place, champion: Release) -> dict[str, Any]:
-    """Return the parameters that the champion's search took; none where they are in no cache and no remote."""
-    from mlworkflow.reviewing.files import Files
-    from mlworkflow.reviewing.revisions import ReviewError, Revision
-
-    try:
-        content = Files(where.home, Revision(champion.tag, champion.commit)).output(paths.BEST_PARAMS)
-    except ReviewError:
-        return {}
-    return dict(yaml.safe_load(content) or {})
 
 
 def _experiment(name: str, digest: str) -> str:

@@ -145,8 +145,10 @@ def digest(made: Version, model: bytes, since: tuple[str, float] | None, head: s
     return hashlib.sha256(made.content + hashlib.sha256(model).digest() + rest).hexdigest()[:8]
 
 
-def champion_file(model: bytes, threshold: Mapping[str, Any], task: str, path: Path) -> str:
-    """Return conf/model/champion.yaml: the model in service, by its SHA-256."""
+def champion_file(
+    model: bytes, threshold: Mapping[str, Any], task: str, path: Path, origin: Mapping[str, Any] | None
+) -> str:
+    """Return conf/model/champion.yaml: the model in service, by its SHA-256, and what it was fitted as."""
     import yaml
 
     kinds = {"binary": "classification", "multiclass": "classification", "regression": "regression"}
@@ -162,6 +164,7 @@ def champion_file(model: bytes, threshold: Mapping[str, Any], task: str, path: P
             "recalibrate": False,
         },
         **({"threshold": dict(threshold)} if kinds[task] == "classification" else {}),
+        **({"of": dict(origin)} if origin else {}),
     }
     return "# The model that was in service when this branch was made, as it was.\n" + yaml.safe_dump(
         told, sort_keys=False
