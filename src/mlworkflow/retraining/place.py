@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -53,7 +55,7 @@ class Place:
         self.say(f"$ {shlex.join(words)}")
         running = self.home / FOLDER / RUNNING
         with started(command, self.folder, self.env, -1) as process:
-            io.write_text(str(process.pid), running)
+            io.write_text(f"{process.pid} {_begun(process.pid)}", running)
             assert process.stdout is not None
             text, code = process.stdout.read(), process.wait()
         running.unlink(missing_ok=True)
@@ -64,7 +66,9 @@ class Place:
 
     def git(self, *words: str) -> str:
         """Return what a command of Git prints, without showing it. Raises RetrainError where it fails."""
-        done = git(self.folder, *words)
+        done = subprocess.run(
+            ["git", *words], cwd=self.folder, env=dict(self.env), capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise RetrainError(f"`git {shlex.join(words)}` in {self.folder} says: {done.stderr.strip()}")
         return done.stdout.strip()
@@ -93,11 +97,23 @@ def _end_what_was_left() -> None:
 
     running = FOLDER / RUNNING
     with contextlib.suppress(OSError, ValueError, psutil.Error):
-        process = psutil.Process(int(running.read_text(encoding="utf-8")))
-        if process.create_time() <= running.stat().st_mtime + 1.0:  # no other that has its number since
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+        pid, begun = running.read_text(encoding="utf-8").split()
+        if _begun(int(pid)) == begun:  # no other process, or machine, that has its number
+            os.killpg(int(pid), signal.SIGKILL)
+            psutil.Process(int(pid)).wait(10)
+    if running.is_dir():
+        shutil.rmtree(running)
     running.unlink(missing_ok=True)
+
+
+def _begun(pid: int) -> str:
+    """Return when a process began, with the name of its machine; empty where it is gone."""
+    import psutil
+
+    try:
+        return f"{platform.node()}/{psutil.Process(pid).create_time()}"
+    except psutil.Error:
+        return ""
 
 
 def place(branch: str, say: Callable[[str], None]) -> Place:
@@ -106,12 +122,22 @@ def place(branch: str, say: Callable[[str], None]) -> Place:
     top = root / FOLDER / branch.rpartition("/")[2] / CLONE
     prefix = git(root, "rev-parse", "--show-prefix").stdout.strip()
     home = git(root, "rev-parse", "--show-toplevel").stdout.strip()
-    found = Place(top / prefix, root, _environment(top / prefix), say)
+    found = Place(top / prefix, root, _environment(top / prefix, top), say)
+    if top.is_dir() and not _is_whole(found, top):
+        shutil.rmtree(top)  # Git would take the repository around it for its own
     if not top.is_dir():
         _clone(found, top, Path(home), branch)
     for left in (top / ".git").rglob("*.lock"):  # of a command of Git that was killed: nothing else runs here
         left.unlink(missing_ok=True)
     return found
+
+
+def _is_whole(made: Place, top: Path) -> bool:
+    """Return whether a folder still is a repository with a commit."""
+    try:
+        return Path(made.git("rev-parse", "--show-toplevel")).samefile(top) and bool(made.git("rev-parse", "HEAD"))
+    except (RetrainError, OSError):
+        return False
 
 
 def _clone(made: Place, top: Path, home: Path, branch: str) -> None:
@@ -148,7 +174,8 @@ def _local_config(root: Path) -> str:
     return "\n".join(told.write()) + "\n"
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path, top: Path) -> dict[str, str]:
     env = without("GIT_", "DVC_")
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
-    return {**env, "PYTHONPATH": str(folder / "src"), "DVC_NO_ANALYTICS": "1"}
+    inside = {"PYTHONPATH": str(folder / "src"), "DVC_NO_ANALYTICS": "1"}
+    return {**env, **inside, "GIT_CEILING_DIRECTORIES": str(top.parent)}  # it never is the repository around
