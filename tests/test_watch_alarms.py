@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,6 +21,7 @@ from mlworkflow.monitoring.checks import Check
 from mlworkflow.monitoring.health import Health
 from mlworkflow.monitoring.report import Report, Value, Window
 from mlworkflow.monitoring.report import alarms as derived
+from mlworkflow.watch import alarms as outbox
 from mlworkflow.watch.alarms import Alarms, alarms, line
 from mlworkflow.watch.metrics import metrics
 from mlworkflow.watch.spans import number_of, rows_of, span
@@ -37,10 +41,11 @@ def said(*windows: bool, version="v1", **more) -> Report:
 
 @dataclass
 class Receiver:
-    """What takes messages; `broken` answers with 500."""
+    """What takes messages; `broken` answers with 500, `elsewhere` names another address."""
 
     address: str = ""
     broken: bool = False
+    elsewhere: str = ""
     taken: list[dict] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
@@ -50,8 +55,17 @@ def receiving() -> Iterator[Receiver]:
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+
         def do_POST(self):
             content = self.rfile.read(int(self.headers["Content-Length"]))
+            if receiver.elsewhere:
+                self.send_response(302)
+                self.send_header("Location", receiver.elsewhere)
+                self.end_headers()
+                return
             if not receiver.broken:
                 receiver.taken.append(json.loads(content))
                 receiver.keys.append(self.headers["Idempotency-Key"])
@@ -151,6 +165,38 @@ def test_a_receiver_gets_each_message_once_in_order_with_its_id_as_key(told):
         assert [one["event"] for one in receiver.taken] == ["begins", "ends"]
         assert receiver.keys == [one["id"] for one in receiver.taken]
         assert len(set(receiver.keys)) == 2
+
+
+def test_a_receiver_that_names_another_address_has_not_taken_the_message(told):
+    with receiving() as receiver:
+        receiver.elsewhere = receiver.address
+        told.settle(said(True), "page")
+        assert told.send(receiver.address) == 0
+        assert "302" in told.unheard
+
+
+def test_an_answer_that_never_ends_is_given_up(told, monkeypatch):
+    monkeypatch.setattr(outbox, "PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def dribble():
+            with contextlib.suppress(OSError), listening.accept()[0] as client:
+                while True:
+                    client.sendall(b"H")
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=dribble, daemon=True)
+        thread.start()
+        told.settle(said(True), "page")
+        assert told.send(f"http://127.0.0.1:{listening.getsockname()[1]}/") == 0
+    assert told.unheard
+
+
+def test_who_tries_other_windows_leaves_what_others_are_told_as_it_was(told):
+    told.settle(said(True), "page", "prod", quiet=True)
+    assert list(told.unsaid()) == []
+    told.settle(said(True), "page", "prod")
+    assert events(told) == [("begins", "drift/paid")]
 
 
 def test_a_dead_receiver_gets_the_messages_when_it_is_back_after_growing_pauses(told):

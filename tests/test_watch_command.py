@@ -108,10 +108,12 @@ def test_no_log_is_said_and_no_alarm(root):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--window", "fortnight"], "A window is hour, day, week, month"),
-        (["--window", "0 rows"], "A window is hour, day, week, month"),
+        (["--window", "fortnight"], "a window is hour, day, week, month"),
+        (["--window", "0 rows"], "a window is hour, day, week, month"),
         (["--last", "0"], "--last must be at least 1"),
+        (["--window", "99999999999 hours"], "a window is hour, day, week, month"),
         (["--watch", "--every", "0"], "--every must be more than 0 seconds"),
+        (["--watch", "--every", "nan"], "--every must be more than 0 seconds"),
         (["--webhook", "ftp://x"], "must be an http:// or https:// address"),
         (["--bundle", "nowhere"], "nowhere"),
         (["--stage", "canary"], "there is no release yet"),
@@ -123,6 +125,32 @@ def test_what_cannot_be_asked_is_exit_code_2_and_says_what_to_do(root, options, 
     words = monitor(root, *options, code=2)
     assert said in words
     assert "Traceback" not in words
+
+
+@pytest.mark.parametrize("told", ["{seed: 1}", "{monitor: [1]}"])
+def test_a_params_file_that_says_nothing_of_monitoring_is_said(root, told):
+    (root / "params.yaml").write_text(told)
+    assert "no section `monitor`: type `mlworkflow compose`" in monitor(root, code=2)
+
+
+def test_an_alarm_lasts_through_a_long_silence_and_hours_of_silence_are_one(root, writer):
+    begin = time.time() - 20 * DAY
+    writer.predict(asked(1_400, 1), begin, every=900)  # 14.6 days
+    writer.predict(asked(200, 2, **FAULTY), begin + 15 * DAY, every=60)
+    found = reported(root, "--window", "hour", "--last", "3", code=1)
+    lasting = {f"{one['part']}/{one['subject']}" for one in found["alarms"] if not one["ended"]}
+    assert {"health/rows", "quality/paid: outside"} <= lasting
+    assert len(found["windows"]) == 3
+
+
+def test_a_row_from_far_away_is_set_aside_whatever_clock_is_asked(root, writer):
+    days = [time.strftime("%Y-%m-%d", time.gmtime(START + DAY * (number // 20))) for number in range(600)]
+    rows = [{**row, "since": day} for row, day in zip(asked(600, 1, **FAULTY), days, strict=True)]
+    odd = asked(1, 2, since="9999-12-31") + asked(1, 3, since="2262-04-11")
+    writer.predict([*rows, *odd], START)
+    found = reported(root, "--clock", "row", code=1)
+    assert found["log"]["counts"]["rows from the future"] == 2
+    assert {one["label"] for one in found["windows"]} == {*LABELS}
 
 
 def test_a_damaged_log_of_which_nothing_was_read_is_exit_code_2(root):
@@ -169,9 +197,13 @@ def test_a_receiver_that_is_gone_does_not_stop_a_look(root, writer):
     assert "does not take messages" in monitor(root, "--webhook", "http://127.0.0.1:9/", code=1)
 
 
-def test_somebody_who_tries_other_windows_alarms_nobody(root, writer):
+def test_somebody_who_tries_other_windows_alarms_nobody_and_leaves_what_others_read(root, writer):
     weeks(writer, QUIET, FAULTY)
-    monitor(root, "--window", "100 rows", code=1)
+    monitor(root, code=1)
+    usual = [root / "data/monitoring" / name for name in ("monitor.html", "drift.json", "metrics.prom")]
+    before = [path.read_bytes() for path in usual]
+    assert "The page: data/monitoring/tried.html" in monitor(root, "--window", "100 rows", code=1)
+    assert [path.read_bytes() for path in usual] == before
     with receiving() as receiver:
         monitor(root, "--webhook", receiver.address, code=1)
         assert {one["since"] for one in receiver.taken} == {LABELS[1]}

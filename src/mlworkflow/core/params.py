@@ -109,7 +109,7 @@ class Monitor(Strict):
     """How a model in use is watched, and how far is too far; one file in conf/monitor/."""
 
     name: str
-    window: str = Field(default="week", pattern=r"^(hour|day|week|month|[1-9]\d* (hours|days|rows))$")
+    window: str = Field(default="week", pattern=r"^(hour|day|week|month|[1-9]\d{0,3} (hours|days)|[1-9]\d{0,8} rows)$")
     clock: Literal["log", "row"] = "log"  # log: when a request came; row: what the problem's time column says
     false_alarms: float = Field(default=0.5, gt=0, le=100)  # expected in 100 quiet windows, all checks together
     fewest_rows: int = Field(default=50, ge=1)  # of a window that is judged, and of its outcomes

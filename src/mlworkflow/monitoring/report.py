@@ -8,6 +8,11 @@ from typing import Any
 
 from mlworkflow.monitoring.checks import Check
 
+ORDER = (  # of the parts, what hurts most first
+    *("health", "quality", "performance", "concept", "money", "calibration"),
+    *("estimated", "outcomes", "predictions", "drift", "joint"),
+)
+
 
 @dataclass(frozen=True)
 class Value:
@@ -79,7 +84,7 @@ class Report:
         problem: its name.
         version: of the bundle that is watched.
         windows: oldest first.
-        alarms: that last or lasted, those that last first, the heaviest first.
+        alarms: that last or lasted, those that last first, by the ORDER of their parts, then by their weight.
         notes: what holds for the whole: rows of other versions, damage, unknown outcomes, assumptions.
         columns: name -> share of the model's importance, the most important first.
         promise: what the bundle says that the model does (bundling/promise.py); empty where it says nothing.
@@ -121,7 +126,7 @@ class Report:
 
 
 def alarms(windows: Sequence[Window]) -> list[Alarm]:
-    """Return the alarms of complete windows, oldest window first in, lasting and heaviest first out.
+    """Return the alarms of complete windows, oldest window first in, lasting and what hurts most first out.
 
     One begins with a check that is an alarm, and lasts while that check is beyond its limit, alarm or not, so that it
     does not flicker; a window that could not ask the question does not end it.
@@ -138,5 +143,5 @@ def alarms(windows: Sequence[Window]) -> list[Alarm]:
             elif known is not None:
                 over.append(Alarm(*check.key, known.since, window.label, known.check, known.windows))
                 del lasting[check.key]
-    heaviest = sorted(lasting.values(), key=lambda one: -one.check.weight)
+    heaviest = sorted(lasting.values(), key=lambda one: (ORDER.index(one.part), -one.check.weight))
     return [*heaviest, *reversed(over)]

@@ -36,7 +36,8 @@ def verdict(report: Report) -> str:
     if not report.windows:
         return f"{who}: no row has been predicted yet, so there is nothing to judge."
     if not judged:
-        return f"{who}: no window is complete yet; {_rows(report.windows[-1].rows)} in the one that runs."
+        runs = f"{_rows(report.windows[-1].rows)} in the one that runs"
+        return f"{who}: no window is complete yet; {runs}. Smaller ones are judged sooner: --window '100 rows'."
     if not report.open:
         times = "1 window" if len(judged) == 1 else f"{len(judged)} windows"
         return f"{who}: quiet. Nothing is wrong up to {judged[-1].label} ({times} looked at)."
@@ -92,14 +93,14 @@ def drift_json(report: Report) -> dict[str, Any]:
     indices = {name: number for name in report.columns if (number := _number(last, f"drift/{name}/psi")) is not None}
     worst = max(indices, key=lambda name: indices[name]) if indices else None
     primary = report.promise.get("primary")
-    lasting = {(alarm.part, alarm.subject) for alarm in report.open}
+    lasting = {alarm.subject.partition(": ")[0] for alarm in report.open if alarm.part in ("drift", "quality")}
     return {
         "windows": len(judged),
         "rows": sum(window.rows for window in report.windows),
         "labelled": sum(window.labelled for window in report.windows),
         "alarms": len(report.open),
         "columns": len(report.columns) if report.windows else 0,
-        "drifted": sum(part == "drift" for part, _ in lasting),
+        "drifted": len(lasting & {*report.columns}),
         "worst_psi": indices[worst] if worst else None,
         "worst_column": worst,
         "prediction_psi": _number(last, "predictions/psi"),

@@ -143,10 +143,16 @@ def reason_of(because: str | None, problem: str) -> Reason:
 
     That is the first one that a new model may answer: not one of the service, or of the source of the rows.
     """
+    from mlworkflow.monitoring.report import ORDER
     from mlworkflow.monitoring.steps import answered_by_a_model
     from mlworkflow.watch.alarms import lasting
 
     alarms = {told["alarm"]: told for told in lasting(problem)}
+    if because not in alarms and str(because).partition("/")[0] in ORDER:
+        lasts = ", ".join(alarms) or "none"
+        raise RetrainError(
+            f"--because names an alarm that lasts, or says why in words. {because} does not last: {lasts}."
+        )
     model = [told for name, told in alarms.items() if answered_by_a_model(name.partition("/")[0])]
     told = alarms.get(because or "") or (model[0] if model and because is None else None)
     if told is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -53,19 +54,23 @@ class Alarms:
             report: what is there now.
             page: where to read more.
             view: by which windows, of which stage; those of another have alarms of their own.
-            quiet: whether nobody is told: somebody tries other windows.
+            quiet: whether nobody is told: somebody tries other windows. It leaves what others are told as it was.
         """
-        view = f"{report.problem} {view}"
+        usual = f"{report.problem} {view}"
+        view = f"{usual} (tried)" if quiet else usual
         now = {f"{report.version} {alarm.key}": message("begins", report, alarm, page) for alarm in report.open}
         with self._step():
             rows = self._connection.execute("SELECT name, body FROM lasting WHERE view = ?", (view,))
             before = {name: json.loads(body) for name, body in rows.fetchall()}
-            for name in [name for name in now if name not in before]:
+            begun, over = [name for name in now if name not in before], [name for name in before if name not in now]
+            for name in begun:
                 self._connection.execute("INSERT INTO lasting VALUES (?, ?, ?)", (view, name, json.dumps(now[name])))
-                self._put(now[name], quiet)
-            for name in [name for name in before if name not in now]:
+            for name in over:
                 self._connection.execute("DELETE FROM lasting WHERE view = ? AND name = ?", (view, name))
-                self._put(ended(before[name], report), quiet)
+            if not quiet:
+                self._connection.execute("DELETE FROM lasting WHERE view = ?", (f"{usual} (tried)",))
+                for body in [*(now[name] for name in begun), *(ended(before[name], report) for name in over)]:
+                    self._put(body)
 
     def unsaid(self) -> Iterator[Message]:
         """Yield the messages that were not said yet; each is marked when the next is asked for."""
@@ -93,13 +98,13 @@ class Alarms:
             yield json.loads(body)
             self._connection.execute(f"UPDATE messages SET {how} = 1 WHERE number = ?", (number,))
 
-    def _put(self, body: Message, quiet: bool) -> None:
-        """Put a message into the outbox, or among those sent; its id is that of news told for the n-th time."""
+    def _put(self, body: Message) -> None:
+        """Put a message into the outbox; its id is that of news told for the n-th time."""
         news = json.dumps([body[name] for name in NEWS])
         told = self._connection.execute("SELECT count(*) FROM messages WHERE news = ?", (news,)).fetchone()[0]
         id = hashlib.sha256(f"{news} {told}".encode()).hexdigest()[:32]
-        values = (id, news, json.dumps({"id": id, **body}), quiet)
-        self._connection.execute("INSERT INTO messages (id, news, body, sent) VALUES (?, ?, ?, ?)", values)
+        values = (id, news, json.dumps({"id": id, **body}))
+        self._connection.execute("INSERT INTO messages (id, news, body) VALUES (?, ?, ?)", values)
 
     @contextmanager
     def _step(self) -> Iterator[None]:
@@ -176,13 +181,40 @@ def post(address: str, body: Message) -> None:
     """Send a message as JSON; its id is the Idempotency-Key.
 
     Raises:
-        OSError, HTTPException, ValueError: it is not taken.
+        OSError, HTTPException, ValueError: it is not taken; nor is it where another address is named instead.
     """
+    failed: list[Exception] = []
+
+    def send() -> None:
+        try:
+            _post(address, body)
+        except (OSError, HTTPException, ValueError) as error:
+            failed.append(error)
+
+    sending = threading.Thread(target=send, daemon=True)  # a receiver may dribble its answer for ever
+    sending.start()
+    sending.join(PATIENCE)
+    if sending.is_alive():
+        raise TimeoutError(f"no whole answer came within {PATIENCE:g} s")
+    if failed:
+        raise failed[0]
+
+
+def _post(address: str, body: Message) -> None:
     headers = {"Content-Type": "application/json", "Idempotency-Key": body["id"], "User-Agent": "mlworkflow"}
     request = urllib.request.Request(address, json.dumps(body).encode(), headers, method="POST")
-    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-        if not 200 <= answer.status < 300:
-            raise urllib.error.URLError(f"it answered with {answer.status}")
+    try:
+        urllib.request.build_opener(_NoOtherAddress).open(request, timeout=PATIENCE).close()
+    except urllib.error.HTTPError as error:
+        with error:
+            raise urllib.error.URLError(f"it answered with {error.code}") from None
+
+
+class _NoOtherAddress(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would become a GET without the message."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
 def line(body: Message) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mlworkflow.watch.looking import looked, one_look, settle, unheard, write
+from mlworkflow.watch.looking import looked, one_look, page_of, settle, unheard, write
 from mlworkflow.watch.state import FOLDER
 from mlworkflow.watch.wanted import Wanted, demand
 from mlworkflow.watch.watching import watch
@@ -44,10 +44,11 @@ def _look(wanted: Wanted) -> int:
         with alarms(FOLDER) as told:
             settle(told, report, wanted)
             list(told.unsaid())  # the report says them
-            if wanted.webhook:
-                told.send(wanted.webhook)
-                _tell_unheard(told, wanted.webhook)
-    print(json.dumps(report.to_dict()) if wanted.json else words.words(report))
+    print(json.dumps(report.to_dict()) if wanted.json else f"{words.words(report)}\nThe page: {page_of(wanted)}")
+    if wanted.webhook:
+        with alarms(FOLDER) as told:  # others may look while a receiver takes its time
+            told.send(wanted.webhook)
+            _tell_unheard(told, wanted.webhook)
     return ALARM if report.open else ERROR if damage and not report.windows else QUIET
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CHUNK = 20_000  # predictions a transaction
 FUTURE = 3_600.0  # seconds that a clock may be ahead
+EARLIEST = -62_000_000_000.0  # seconds since 1970: the year 5
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,8 @@ class Follower:
         if (size := rows_of(self.settings.window)) is not None:
             return (before + np.arange(len(rows))) // size, np.ones(len(rows), bool)
         moments = self._moments(rows.times, rows.columns)
-        known = np.isfinite(moments)
-        late = known & (moments > self.now + FUTURE) & (self.settings.clock == "log")
+        known = np.isfinite(moments) & (moments > EARLIEST)
+        late = known & (moments > self.now + FUTURE)
         counts["rows from the future"] += int(late.sum())
         counts["rows without a time"] += int((~known).sum())
         return numbers_of(self.settings.window, np.where(known, moments, 0.0)), known & ~late
@@ -196,7 +197,7 @@ class Follower:
         else:
             columns, fit = columns_of([row.inputs for row in rows], self.model.fields)
             moments[fit] = self._moments(np.empty(0), columns)
-        known = np.isfinite(moments)
+        known = np.isfinite(moments) & (moments > EARLIEST) & (moments <= self.now + FUTURE)
         return numbers_of(self.settings.window, np.where(known, moments, 0.0)), known
 
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from mlworkflow.watch.state import Labelled
 
 LAST = 60  # windows that are reported
+MOST = 3_000  # windows that are looked at, empty ones too
 MINUTE = 60.0
+HABITS = 28 * 86_400.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,12 @@ def report(follower: Follower, last: int = LAST) -> Report:
         follower: whose state is looked at; nothing of the log is read but its counts.
         last: how many windows are reported, the newest.
     """
-    seen = list(_seen(follower, max(last, LAST)))  # what lasts must not depend on how much is shown
+    older, numbers = _far_back(follower, max(last, LAST))  # what lasts must not depend on how much is shown
+    seen = list(_seen(follower, numbers))
     labels = [one.span.label for one in seen]
     stream = outcomes.followed([one.scored for one in seen], labels, follower.reference, follower.settings)
     windows: list[Window] = []
-    before: list[Health] = []
+    before = [_watched(follower, number).health for number in older]
     for one, losses in zip(seen, stream, strict=True):
         windows.append(_window(one, before, losses, follower))
         before.append(one.watched.health)
@@ -77,18 +80,36 @@ def report(follower: Follower, last: int = LAST) -> Report:
     )
 
 
-def _seen(follower: Follower, last: int) -> Iterator[Seen]:
-    numbers = _numbers(follower)
-    for number in numbers[-last:]:
-        content = follower.state.window(number)
-        reference = follower.reference
-        watched = Watched.empty(reference) if content is None else Watched.from_dict(content, reference)
-        where = span(follower.settings.window, number)
-        watched.health.counts = _counts(follower, where, watched.health)
+def _seen(follower: Follower, numbers: Sequence[int]) -> Iterator[Seen]:
+    for number in numbers:
+        where, watched = span(follower.settings.window, number), _watched(follower, number)
         labelled = follower.state.labelled("champion", number, follower.version)
         complete = _complete(follower, where, watched, last=number == numbers[-1])
         scored = scored_of(sorted(labelled, key=lambda one: one.told), follower.reference.classes)
         yield Seen(where, complete, watched, scored, _judged(follower, number, watched, labelled))
+
+
+def _watched(follower: Follower, number: int) -> Watched:
+    """Return what is known of a window, with the requests that left no record."""
+    content, reference = follower.state.window(number), follower.reference
+    made = Watched.empty(reference) if content is None else Watched.from_dict(content, reference)
+    made.health.counts = _counts(follower, span(follower.settings.window, number), made.health)
+    return made
+
+
+def _far_back(follower: Follower, last: int) -> tuple[list[int], list[int]]:
+    """Return the numbers of (windows of which the service's habits are asked, windows that are judged).
+
+    Judged are the last ones that have rows, and the empty ones after them: an alarm lasts through a silence. The habits
+    are those of some weeks, as nights and weekends are quiet too.
+    """
+    numbers, full = _numbers(follower), [*follower.state.windows()]
+    if not numbers:
+        return [], []
+    begin = max(full[-last:][0] - numbers[0], len(numbers) - MOST, 0)
+    one = span(follower.settings.window, numbers[0])
+    weeks = 0 if one.start is None or one.end is None else int(HABITS / (one.end - one.start))
+    return numbers[max(begin - weeks, 0) : begin], numbers[begin:]
 
 
 def _numbers(follower: Follower) -> list[int]:

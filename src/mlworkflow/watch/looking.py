@@ -45,7 +45,7 @@ def looked(
 
 def settle(told: Alarms, report: Report, wanted: Wanted) -> None:
     """Keep which alarms begin and end by a look."""
-    told.settle(report, str(_page(wanted)), _view(wanted), quiet=not _is_usual(wanted))
+    told.settle(report, str(page_of(wanted)), _view(wanted), quiet=not _is_usual(wanted))
 
 
 def _is_usual(wanted: Wanted) -> bool:
@@ -61,8 +61,9 @@ def _view(wanted: Wanted) -> str:
     return " ".join(map(str, (wanted.bundle or wanted.stage, wanted.log, settings.window, settings.clock)))
 
 
-def _page(wanted: Wanted) -> Path:
-    return wanted.html or FOLDER / "monitor.html"
+def page_of(wanted: Wanted) -> Path:
+    """Return where the page lies; one of somebody who tries other windows leaves the usual one as it was."""
+    return wanted.html or FOLDER / ("monitor.html" if _is_usual(wanted) else "tried.html")
 
 
 def write(report: Report, wanted: Wanted) -> None:
@@ -70,9 +71,10 @@ def write(report: Report, wanted: Wanted) -> None:
     from mlworkflow.monitoring import page, words
     from mlworkflow.watch.metrics import metrics
 
-    io.write_json(words.drift_json(report), FOLDER / "drift.json")
-    io.write_text(page.page(report), _page(wanted))
-    io.write_text(metrics(report, time.time()), FOLDER / "metrics.prom")
+    io.write_text(page.page(report), page_of(wanted))
+    if _is_usual(wanted):
+        io.write_json(words.drift_json(report), FOLDER / "drift.json")
+        io.write_text(metrics(report, time.time()), FOLDER / "metrics.prom")
 
 
 def unheard(told: Alarms, address: str) -> str:

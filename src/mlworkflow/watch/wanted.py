@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlworkflow.core import io, paths
 from mlworkflow.core.errors import ProjectError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mlworkflow.core.params import Monitor
     from mlworkflow.watch.follow import Follower
 
+LONGEST = 86_400.0  # seconds between two looks
+WINDOWS = "a window is hour, day, week, month, or several: `6 hours`, `2 days` (up to 9999), `500 rows`"
 KEPT = 10  # files of versions and windows, those used last
 
 
@@ -49,8 +51,8 @@ def demand(wanted: Wanted) -> None:
     found = []
     if wanted.last < 1:
         found.append(f"--last must be at least 1, but is {wanted.last}")
-    if wanted.every <= 0:
-        found.append(f"--every must be more than 0 seconds, but is {wanted.every:g}")
+    if not 0 < wanted.every <= LONGEST:
+        found.append(f"--every must be more than 0 seconds, at most {LONGEST:g}, but is {wanted.every:g}")
     if wanted.webhook is not None and not wanted.webhook.startswith(("http://", "https://")):
         found.append(f"--webhook must be an http:// or https:// address, but is {wanted.webhook!r}")
     if found:
@@ -63,17 +65,19 @@ def settings_of(wanted: Wanted) -> Monitor:
 
     from mlworkflow.core.params import Monitor, read_params
 
-    told = {**read_params()["monitor"]}
+    told = read_params().get("monitor")
+    if not isinstance(told, dict):
+        raise MonitorError("params.yaml has no section `monitor`: type `mlworkflow compose`, and look again.")
     told |= {name: value for name in ("window", "clock") if (value := getattr(wanted, name)) is not None}
     try:
         return Monitor.model_validate(told)
     except ValidationError as error:
-        lines = [
-            f"monitor.{'.'.join(map(str, one['loc']))}: {one['msg']}, but is {one['input']!r}" for one in error.errors()
-        ]
-        raise MonitorError(
-            "\n".join(lines) + "\nA window is hour, day, week, month, or several: `6 hours`, `2 days`, `500 rows`."
-        ) from error
+        raise MonitorError("\n".join(map(_mistake, error.errors()))) from error
+
+
+def _mistake(one: Mapping[str, Any]) -> str:
+    where = ".".join(map(str, one["loc"]))
+    return f"monitor.{where}: {WINDOWS if where == 'window' else one['msg']}, but this is {one['input']!r}"
 
 
 def version_in_use(wanted: Wanted, say: Callable[[str], None]) -> tuple[str, Path]:
