@@ -22,9 +22,10 @@ from mlworkflow.monitoring.health import Health
 from mlworkflow.monitoring.report import Report, Value, Window
 from mlworkflow.monitoring.report import alarms as derived
 from mlworkflow.watch import alarms as outbox
-from mlworkflow.watch.alarms import Alarms, alarms, line
+from mlworkflow.watch.alarms import FILE, Alarms, alarms, lasting, line
 from mlworkflow.watch.metrics import metrics
 from mlworkflow.watch.spans import number_of, rows_of, span
+from mlworkflow.watch.state import StateError
 
 DAY = 86_400.0
 MOMENT = 1_721_049_000.0  # Monday, 2024-07-15, 13:10 UTC
@@ -197,6 +198,17 @@ def test_who_tries_other_windows_leaves_what_others_are_told_as_it_was(told):
     assert list(told.unsaid()) == []
     told.settle(said(True), "page", "prod")
     assert events(told) == [("begins", "drift/paid")]
+
+
+def test_a_damaged_file_is_put_aside_and_alarms_that_last_are_told_again(tmp_path, capsys):
+    (tmp_path / FILE).write_text("no database, but long enough to be taken for one" * 10)
+    with pytest.raises(StateError, match="not a database"):
+        lasting("churn", tmp_path)
+    with alarms(tmp_path) as told:
+        told.settle(said(True), "page")
+        assert events(told) == [("begins", "drift/paid")]
+    assert "was damaged, and is begun anew" in capsys.readouterr().err
+    assert [one["alarm"] for one in lasting("churn", tmp_path)] == ["drift/paid"]
 
 
 def test_a_dead_receiver_gets_the_messages_when_it_is_back_after_growing_pauses(told):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import sys
 import threading
 import time
 import urllib.error
@@ -119,24 +120,45 @@ class Alarms:
 
 @contextmanager
 def alarms(folder: Path) -> Iterator[Alarms]:
-    """Yield what was told, of a folder. Raises StateError where it can be neither read nor written."""
+    """Yield what was told, of a folder; a damaged file is put aside. Raises StateError where it cannot be used."""
     path = folder / FILE
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path, isolation_level=None, timeout=10.0)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(TABLES)
+        try:
+            connection = _opened(path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            print(f"{path} was damaged, and is begun anew: alarms that last are told again.", file=sys.stderr)
+            path.replace(path.with_suffix(".damaged"))
+            connection = _opened(path)
+        with closing(connection):
             yield Alarms(connection)
     except (OSError, sqlite3.Error) as error:
         raise StateError(path, first_line(error)) from error
 
 
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=10.0)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(TABLES)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def lasting(problem: str, folder: Path = FOLDER) -> list[Message]:
-    """Return what was told of the alarms of a problem that last, the first one first."""
-    if not (folder / FILE).is_file():
+    """Return what was told of the alarms of a problem that last, the first one first. Raises StateError."""
+    path = folder / FILE
+    if not path.is_file():
         return []
-    with closing(sqlite3.connect(f"{(folder / FILE).absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        found = [json.loads(body) for (body,) in connection.execute("SELECT body FROM lasting ORDER BY rowid")]
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            found = [json.loads(body) for (body,) in connection.execute("SELECT body FROM lasting ORDER BY rowid")]
+    except (sqlite3.Error, ValueError) as error:
+        raise StateError(path, first_line(error)) from error
     return [told for told in found if told["problem"] == problem]
 
 

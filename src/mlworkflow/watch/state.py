@@ -46,7 +46,7 @@ class StateError(ProjectError):
     def __init__(self, path: Path, cause: object) -> None:
         super().__init__(
             f"{path} must be readable and writable, but it is not: {cause}. "
-            "Allow it; or remove the file: everything in it is found again from the log."
+            "Allow it; or remove the file: `mlworkflow monitor` finds again from the log what is in it."
         )
 
 
