@@ -158,6 +158,12 @@ def test_a_damaged_log_of_which_nothing_was_read_is_exit_code_2(root):
     assert "is damaged" in monitor(root, code=2)
 
 
+def test_a_defect_of_the_monitor_is_no_alarm(root, writer, monkeypatch):
+    weeks(writer, QUIET)
+    monkeypatch.setattr("mlworkflow.watch.command.write", lambda *_: 1 / 0)
+    assert "ZeroDivisionError" in monitor(root, code=2)
+
+
 def test_what_lasts_does_not_depend_on_how_much_is_shown(root, writer):
     weeks(writer, QUIET, FAULTY, {"paid": 79.0})
     whole, short = (reported(root, *words, code=None) for words in ((), ("--last", "1")))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mlworkflow.core.errors import ProjectError
 from mlworkflow.watch.looking import looked, one_look, page_of, settle, unheard, write
 from mlworkflow.watch.state import FOLDER
 from mlworkflow.watch.wanted import Wanted, demand
@@ -19,7 +21,7 @@ QUIET, ALARM, ERROR = 0, 1, 2
 
 
 def monitor(wanted: Wanted) -> int:
-    """Look once, or on and on; return the exit code: 0 quiet, 1 an alarm lasts, 2 nothing of the log could be read.
+    """Look once, or on and on; return the exit code: 0 quiet, 1 an alarm lasts, 2 an error: Python's own 1 is none.
 
     Raises:
         ProjectError: what is asked for cannot be done.
@@ -27,10 +29,16 @@ def monitor(wanted: Wanted) -> int:
     from mlworkflow.core.processes import stoppable
 
     demand(wanted)
-    with stoppable():
-        if not wanted.watch:
-            return _look(wanted)
-        watch(wanted)
+    try:
+        with stoppable():
+            if not wanted.watch:
+                return _look(wanted)
+            watch(wanted)
+    except ProjectError:
+        raise
+    except Exception:  # a defect of ours must not be taken for an alarm
+        traceback.print_exc()
+        return ERROR
     return QUIET
 
 
