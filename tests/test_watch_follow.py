@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 from mlworkflow.measures.metrics import score
 from mlworkflow.monitoring.watched import Watched, reference_of
 from mlworkflow.recording.errors import LogDamagedError
+from mlworkflow.recording.tables import FILE
 from mlworkflow.runtime.loading import load
 from mlworkflow.watch.decoding import columns_of, said_of
 from mlworkflow.watch.look import report, scored_of
@@ -385,3 +387,50 @@ def test_a_reader_that_is_killed_again_and_again_while_the_log_grows_knows_all_o
     assert {one.id: ("no", "yes")[int(one.truth)] for one in state.labelled("champion")} == told
     assert (report(following).log["rows"], report(following).windows[0].rows) == (120, 120)
     state.close()
+
+
+TAMPERED = ["time = NULL", "time = 'noon'", "latency_ms = NULL", "inputs = NULL", "inputs = x'00'", "output = NULL"]
+
+
+@pytest.mark.parametrize("change", [*TAMPERED, "role = NULL"])
+def test_a_row_that_no_server_writes_is_left_out_and_stands_in_no_others_way(read, writer, state, change):
+    ids = writer.predict(asked(60, 1), START)
+    writer.tell(ids, ["yes"] * 60)
+    with closing(sqlite3.connect(writer.folder / FILE)) as log:
+        log.execute(f"UPDATE predictions SET {change} WHERE seq = 5")
+        log.commit()
+    (found,) = report(read()).windows[:1]
+    assert (found.rows, found.labelled) == (59, 59)
+
+
+@pytest.mark.parametrize("told", ["not json", "", "{", b"\xff", None])
+def test_an_outcome_that_cannot_be_read_stands_in_no_others_way(read, writer, state, told):
+    ids = writer.predict(asked(60, 1), START)
+    writer.tell(ids, ["yes"] * 60)
+    with closing(sqlite3.connect(writer.folder / FILE)) as log:
+        log.execute("UPDATE outcomes SET outcome = ? WHERE seq = 5", (told,))
+        log.commit()
+    found = report(read())
+    assert found.windows[0].labelled == 59
+    assert found.log["counts"]["outcomes that cannot be"] == 1
+
+
+@pytest.mark.parametrize("said", ['["no"]', "5", '"many"', '{"yes": "many"}'])
+def test_probabilities_that_are_none_are_missing(read, writer, state, said):
+    writer.predict(asked(60, 1), START)
+    output = f'{{"prediction": "yes", "probabilities": {said}}}'
+    with closing(sqlite3.connect(writer.folder / FILE)) as log:
+        log.execute("UPDATE predictions SET output = ? WHERE seq = 5", (output,))
+        log.commit()
+    assert report(read()).windows[0].rows == 60
+
+
+def test_outcomes_of_rows_of_another_schema_are_not_among_those_known(read, writer, state):
+    ids = writer.predict(asked(60, 1), START)
+    writer.tell(ids, ["yes"] * 60)
+    with closing(sqlite3.connect(writer.folder / FILE)) as log:
+        log.execute("""UPDATE predictions SET inputs = '{"paid": "50"}' WHERE seq <= 45""")
+        log.commit()
+    found = report(read())
+    assert (found.windows[0].rows, found.windows[0].labelled) == (15, 15)
+    assert found.log["counts"]["rows of another schema"] == 45

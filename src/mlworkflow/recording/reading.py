@@ -152,7 +152,13 @@ def _outcome(row: Any) -> Outcome:
     return Outcome(row[0], row[1], _told(row[2]), row[3])
 
 
-_told = lru_cache(maxsize=256)(json.loads)  # most outcomes are one of a few classes
+@lru_cache(maxsize=256)  # most outcomes are one of a few classes
+def _told(text: Any) -> Any:
+    """Return an outcome; None, which is none, where the text is not JSON: one bad outcome stands in no other's way."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return None
 
 
 @contextmanager
@@ -243,10 +249,18 @@ def id_of(folder: Path, seq: int) -> str | None:
     return None if row is None else str(row[0])
 
 
+def is_sound(row: Any) -> bool:
+    """Return whether the fields of a Raw are of the types that a server writes; SQLite takes any."""
+    words = (row.version, row.role, row.inputs, row.output)
+    numbers = (row.time, row.latency_ms)
+    return all(isinstance(one, str) for one in words) and all(isinstance(one, (int, float)) for one in numbers)
+
+
 def _with_predictions(
     connection: sqlite3.Connection, rows: Sequence[Any], predictions: sqlite3.Cursor
 ) -> list[tuple[Outcome, list[Raw]]]:
     known: dict[str, list[Raw]] = {}
     for row in predictions:
-        known.setdefault(row[1], []).append(Raw._make(row))
+        if is_sound(found := Raw._make(row)):
+            known.setdefault(row[1], []).append(found)
     return [(_outcome(row), known.get(row[1], [])) for row in rows]

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlworkflow.recording.reading import Raw, Together, is_sound
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlworkflow.recording.reading import Together
     from mlworkflow.rows.arrays import Columns
     from mlworkflow.runtime.fields import Field, Fields
     from mlworkflow.runtime.model import Model
@@ -57,18 +58,38 @@ class Decoded:
 
 
 def decoded(chunk: Together, version: str, model: Model) -> Decoded:
-    """Return what a piece of the log says of a version."""
-    asked = np.array([role == "champion" for role in chunk.roles])
-    own = asked & [one == version for one in chunk.versions]
+    """Return what a piece of the log says of a version; rows that no server writes are left out and counted."""
+    try:
+        rows, counts = _rows(chunk, version, model)
+    except (TypeError, ValueError):
+        sound = [fields for fields in zip(*chunk, strict=True) if is_sound(_raw(fields))]
+        kept = Together(*(tuple(field) for field in zip(*sound, strict=True))) if sound else Together(*([()] * 8))
+        rows, counts = _rows(kept, version, model)
+        counts["rows that no server writes"] = len(chunk.seqs) - len(sound)
+    return Decoded(chunk.seqs[-1], chunk.ids, rows, counts)
+
+
+def _raw(fields: Sequence[Any]) -> Raw:
+    """Return the fields of a Together, of one prediction, as a Raw without a key."""
+    seq, id, when, version, role, inputs, output, latency = fields
+    return Raw(seq, id, when, version, role, None, inputs, output, latency)
+
+
+def _rows(chunk: Together, version: str, model: Model) -> tuple[Rows, dict[str, int]]:
+    """Return (the rows of the version, how many were left out). Raises TypeError, ValueError: some are not sound."""
+    asked = np.array([role == "champion" for role in chunk.roles], bool)
+    own = asked & np.array([one == version for one in chunk.versions], bool)
     inputs, outputs = (list(compress(texts, own)) for texts in (chunk.inputs, chunk.outputs))
     columns, fit = columns_of(inputs, model.fields)
     left_out = {"rows of other versions": int((asked & ~own).sum()), "rows of another schema": len(inputs) - len(fit)}
     labels, said = said_of(outputs, model.classes)
     places = np.flatnonzero(own)[fit]
     ids = np.array(chunk.ids, "object")[places]
-    seqs, times, latencies = (np.array(one)[places] for one in (chunk.seqs, chunk.times, chunk.latencies))
-    rows = Rows(seqs, ids, times, latencies, columns, labels[fit], None if said is None else said[fit])
-    return Decoded(chunk.seqs[-1], chunk.ids, rows, left_out)
+    seqs = np.array(chunk.seqs, "int64")[places]
+    times, latencies = (np.array(one, "float64")[places] for one in (chunk.times, chunk.latencies))
+    if not (np.isfinite(times).all() and np.isfinite(latencies).all()):
+        raise ValueError("a time or a latency is missing")
+    return Rows(seqs, ids, times, latencies, columns, labels[fit], None if said is None else said[fit]), left_out
 
 
 def columns_of(texts: Sequence[str], fields: Fields) -> tuple[Columns, np.ndarray]:
@@ -96,7 +117,8 @@ def said_of(texts: Sequence[str], classes: Sequence[Any]) -> tuple[np.ndarray, n
     names = [str(name) for name in classes]
     codes = {name: code for code, name in enumerate(names)}
     labels = np.array([codes.get(str(one.get("prediction")), -1) for one in rows], dtype="int64")
-    lines = [[told.get(name) for name in names] for told in (one.get("probabilities") or {} for one in rows)]
+    told = [one.get("probabilities") for one in rows]
+    lines = [[number(one.get(name)) if isinstance(one, dict) else np.nan for name in names] for one in told]
     return labels, np.array(lines, dtype="float64").reshape(len(rows), len(names))
 
 

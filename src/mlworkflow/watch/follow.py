@@ -165,6 +165,7 @@ class Follower:
         rows = [row for _, row in ready]
         labels, said = said_of([row.output for row in rows], self.model.classes)
         numbers, placed = self._numbers_of(rows)
+        placed &= self._fit(rows)
         codes = {str(name): code for code, name in enumerate(self.model.classes)}
         told = self.state.told([outcome.id for outcome, _ in ready])
         labelled: dict[tuple[str, str], Labelled] = {}
@@ -184,6 +185,14 @@ class Follower:
                 labelled[key] = Labelled(*key, row.version, window, row.seq, outcome.seq, truth, label, probabilities)
                 told[key] = outcome.seq, truth
         self.state.label(labelled.values())
+
+    def _fit(self, rows: Sequence[Raw]) -> np.ndarray:
+        """Return (n,) whether predictions were counted: not those of another schema, where there are such."""
+        fit = np.ones(len(rows), bool)
+        if (self.state.progress.counts or {}).get("rows of another schema"):
+            fit[:] = False
+            fit[columns_of([row.inputs for row in rows], self.model.fields)[1]] = True
+        return fit
 
     def _numbers_of(self, rows: Sequence[Raw]) -> tuple[np.ndarray, np.ndarray]:
         """Return the (n,) numbers of the windows that predictions were counted in, and (n,) whether they are known."""
