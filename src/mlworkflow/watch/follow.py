@@ -188,8 +188,9 @@ class Follower:
 
     def _fit(self, rows: Sequence[Raw]) -> np.ndarray:
         """Return (n,) whether predictions were counted: not those of another schema, where there are such."""
+        counts: Mapping[str, int] = self.state.progress.counts or {}
         fit = np.ones(len(rows), bool)
-        if (self.state.progress.counts or {}).get("rows of another schema"):
+        if counts.get("rows of another schema"):
             fit[:] = False
             fit[columns_of([row.inputs for row in rows], self.model.fields)[1]] = True
         return fit
