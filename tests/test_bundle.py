@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -460,6 +461,28 @@ def test_rows_that_break_the_contract_are_an_alarm(made):
     monitor.main(sections(told_problem))
     page = paths.MONITOR_PAGE.read_text(encoding="utf-8")
     assert "the rows break the contract: &#39;plan&#39; must" in page
+
+
+def test_outcomes_that_the_model_does_not_know_are_said(made):
+    batch("one.csv", customers(200, seed=1).assign(left="alien"))
+    told, page = watch()
+    assert told["labelled"] == 0
+    assert "200 outcomes of one.csv are none that the model knows" in page
+
+
+def test_a_file_whose_name_is_no_utf_8_is_looked_at(made):
+    batch("one.csv", customers(60, seed=1))
+    (paths.PRODUCTION / "one.csv").rename(os.fsdecode(os.fsencode(paths.PRODUCTION) + b"/\xff.csv"))
+    told, page = watch()
+    assert told["rows"] == 60
+    assert "\ufffd.csv" in page
+
+
+def test_a_long_category_is_shown_in_part(made):
+    batch("one.csv", customers(200, seed=1).assign(plan="x" * 100_000))
+    _, page = watch()
+    assert f"{'x' * 40}…" in page
+    assert "x" * 41 not in page
 
 
 def test_too_few_rows_are_never_drift(made):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Spread = Mapping[str, Any]
 PREDICTIONS = "predictions"
 FEW_SEASONS = 20  # columns with seasons, of which one window may have an alarm as often as by all other checks
+LONGEST = 40  # characters of a category that are shown
 ONCE = 50  # categories with a count of their own in the profile; the others are taken for seen once
 
 
@@ -81,7 +82,7 @@ def _strange(name: str, spread: Spread, held: Numbers | Words, settings: Monitor
     known = max(spread["rows"] - spread["missing"], 0)
     if isinstance(held, Words):
         count, rare = held.unseen_rows, _rarities(spread)
-        listed = ", ".join(repr(word) for word in sorted(held.unseen, key=lambda one: (-held.unseen[one], one))[:5])
+        listed = ", ".join(_shown(word) for word in sorted(held.unseen, key=lambda one: (-held.unseen[one], one))[:5])
         what = (
             f"{name} holds categories that training never saw in {percent(count / held.known)} of its values: {listed}"
         )
@@ -187,7 +188,12 @@ def _direction(spread: Spread, held: Numbers | Words) -> str:
     place = int(np.argmax(np.abs(change)))
     word = [*spread["counts"], "other categories"][place]
     shares = percent(float(after[place] / after.sum())), percent(float(before[place] / before.sum()))
-    return f"moved: {word!r} makes up {shares[0]} of its values, in training {shares[1]}"
+    return f"moved: {_shown(word)} makes up {shares[0]} of its values, in training {shares[1]}"
+
+
+def _shown(word: str) -> str:
+    """Return a category in quotes, a long one cut."""
+    return repr(word if len(word) <= LONGEST else f"{word[:LONGEST]}…")
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------

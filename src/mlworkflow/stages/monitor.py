@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -48,12 +49,14 @@ class Read:
     """One file: its sketches, the rows whose outcome is known, what breaks the contract, or why it was not used.
 
     times, timed: the sum of the times of its rows, in the problem's time column, and of how many rows they are known.
+    told: how many outcomes it holds, those too that the problem does not know.
     """
 
     name: str
     watched: Watched
     times: float = 0.0
     timed: int = 0
+    told: int = 0
     scored: list[Scored] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     problem: str | None = None
@@ -116,6 +119,7 @@ class Some:
         columns: typed.
         times: those that are known, as numbers.
         truth: outcomes as codes or values, NaN where not known; None without a column of them.
+        told: how many outcomes there are.
         labels: what the model says, as codes or values.
         probabilities: (n, K), where there are classes.
     """
@@ -123,6 +127,7 @@ class Some:
     columns: Columns
     times: np.ndarray
     truth: np.ndarray | None
+    told: int
     labels: np.ndarray
     probabilities: np.ndarray | None = None
 
@@ -131,7 +136,8 @@ def _typed(path: Path, contract: Contract, bundle: Bundle) -> Generator[Some, No
     """Yield the rows of a file, held against the contract."""
     for rows in tables.batches(path):
         contract.add(rows)
-        yield Some(dict(Arrays(bundle.cast(rows))), _times(rows, bundle.schema), _truth(rows, bundle), np.empty(0))
+        columns, (truth, told) = dict(Arrays(bundle.cast(rows))), _truth(rows, bundle)
+        yield Some(columns, _times(rows, bundle.schema), truth, told, np.empty(0))
 
 
 def _scored(typed: Iterator[Some], model: Model) -> Generator[Some, None, None]:
@@ -164,6 +170,7 @@ def _add(found: Read, some: Some, model: Model) -> None:
     found.times += float(some.times.sum())
     found.timed += len(some.times)
     if some.truth is not None:
+        found.told += some.told
         known = np.isfinite(some.truth)
         kind = "int64" if model.classes else "float64"
         said = None if some.probabilities is None else some.probabilities[known]
@@ -183,16 +190,19 @@ def _times(rows: pd.DataFrame, schema: Schema) -> np.ndarray:
     return times[np.isfinite(times)]
 
 
-def _truth(rows: pd.DataFrame, bundle: Bundle) -> np.ndarray | None:
-    """Return the (n,) outcomes of rows as codes or values, NaN where one is not known; None without such a column."""
+def _truth(rows: pd.DataFrame, bundle: Bundle) -> tuple[np.ndarray | None, int]:
+    """Return (the (n,) outcomes of rows as codes or values, how many rows have one).
+
+    NaN: it is not known, or none of the problem's classes. None: there is no such column.
+    """
     target, schema = bundle.schema.target, bundle.schema
     if target is None or target not in rows:
-        return None
+        return None, 0
     told = cast(rows, schema, only=[target])[target]
     if not schema.classes:
-        return told.to_numpy(dtype="float64", na_value=np.nan)
+        return told.to_numpy(dtype="float64", na_value=np.nan), int(told.notna().sum())
     found = codes(told, schema.classes).astype("float64")
-    return np.asarray(np.where(found < 0, np.nan, found))
+    return np.asarray(np.where(found < 0, np.nan, found)), int(told.notna().sum())
 
 
 def in_short(error: ProjectError) -> str:
@@ -223,12 +233,17 @@ def _broken(one: Read) -> list[Check]:
     return [Check("quality", "contract", count, 0.0, 0.0, count > 0, None, words, one.watched.sketch.rows)]
 
 
+def _readable(path: Path) -> str:
+    """Return a path as words; bytes that are no UTF-8 are shown as question marks."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
 def main(sections: Sections) -> None:
     """Write the drift of all batches, and a page about it; batches that cannot be read are named there."""
     settings, new = sections.monitor, files(paths.PRODUCTION)
     bundle = load(paths.BUNDLE, backend="auto" if new else "none")
     reference = reference_of(paths.BUNDLE)
-    names = [path.relative_to(paths.PRODUCTION).as_posix() for path in new]
+    names = [_readable(path.relative_to(paths.PRODUCTION)) for path in new]
     found = [read(path, name, bundle, reference, sections.problem) for path, name in zip(new, names, strict=True)]
     windows = [*_windows(in_time([one for one in found if one.problem is None]), reference, settings)]
     report = Report(
@@ -249,6 +264,9 @@ def _notes(found: Sequence[Read], reference: Reference) -> list[str]:
     timeless = [one.name for one in found if one.problem is None and one.moment is None]
     if timeless and len(timeless) < sum(one.problem is None for one in found):
         told.append(f"the files come in the order of their names, as the rows of {timeless[0]} tell no time")
+    for one in found:
+        if strange := one.told - (0 if one.known is None else len(one.known)):
+            told.append(f"{strange:,} outcomes of {one.name} are none that the model knows, so nothing is said of them")
     if reference.task == "clustering":
         told.append("the predictions are not compared: clusters have no predictions held out in training")
     return told
