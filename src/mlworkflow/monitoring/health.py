@@ -102,7 +102,7 @@ def _silence(health: Health, before: Sequence[Health]) -> Check | None:
     Nothing is said before a week has passed, since nights and weekends are habits too. The chance is that of a Poisson
     process as slow as in the emptiest window with rows.
     """
-    from scipy.stats import poisson
+    from scipy.special import pdtr  # of scipy.stats, which takes most of a second to import, nothing else is needed
 
     known = [one.rows for one in before]
     if sum(rows > 0 for rows in known) < KNOWN or _passed(before) < WEEK:
@@ -111,7 +111,7 @@ def _silence(health: Health, before: Sequence[Health]) -> Check | None:
     run, longest = _silent(known)
     now = run + 1 if not health.rows else 0
     beyond = now > longest or (0 < health.rows < FALL * fewest)
-    p = float(poisson.cdf(health.rows, fewest * max(now, 1)))
+    p = float(pdtr(health.rows, fewest * max(now, 1)))
     words = (
         f"no rows came in {now} windows, and never before in more than {longest}: is the service down?"
         if not health.rows
@@ -147,14 +147,19 @@ def _latency(health: Health, limit: float) -> Check:
 
 def _risen(kind: str, health: Health, before: Sequence[Health]) -> Check | None:
     """The share of rejected or failed requests, beside that of the windows before."""
-    from scipy.stats import betabinom
-
     bad, rows = health.counts.get(kind, 0), health.rows
     bad_before, rows_before = sum(one.counts.get(kind, 0) for one in before), sum(one.rows for one in before)
     if not bad + rows or not rows_before:
         return None
     share, usual = bad / (bad + rows), bad_before / (bad_before + rows_before)
-    p = float(betabinom.sf(bad - 1, bad + rows, bad_before + 0.5, rows_before + 0.5))
+    p = _more(bad, bad + rows, bad_before, rows_before) if bad else 1.0
     what = "was rejected" if kind == "rejected" else "failed"
     words = f"{percent(share)} of what was asked {what}; before, {percent(usual)}"
     return Check("health", kind, share, usual, usual + REJECTED, share > usual + REJECTED, p, words, bad + rows)
+
+
+def _more(bad: int, asked: int, bad_before: int, good_before: int) -> float:
+    """Return the chance of so many bad requests or more, given those before: the beta-binomial distribution."""
+    from scipy.stats import betabinom
+
+    return float(betabinom.sf(bad - 1, asked, bad_before + 0.5, good_before + 0.5))
