@@ -65,6 +65,7 @@ def figures(report: Report) -> list[dict[str, Any]]:
     promise = report.promise
     primary, unit = promise.get("primary"), (promise.get("worth") or {}).get("unit")
     earned = [("model", "money/model"), ("one decision for all", "money/baseline")]
+    rate = ("Rows an hour", [("rows an hour", "health/rate")], list[str](), None)  # else the rows of a window tell it
     wanted: list[tuple[str, list[tuple[str, str]], list[str], float | None]] = [
         (
             str(primary),
@@ -81,7 +82,7 @@ def figures(report: Report) -> list[dict[str, Any]]:
         ("Mean prediction", [("mean", "predictions/mean")], [], None),
         ("New rows told from training, ROC AUC", [("AUC", "joint/auc")], ["joint/rows"], None),
         ("Rows", [("rows", "health/rows"), ("outcomes known", "labelled")], ["health/rows"], None),
-        ("Rows an hour, from the first to the last", [("rows an hour", "health/rate")], [], None),
+        *([rate] if report.windows[0].start is None else []),
         ("Latency, ms", [("95%", "health/p95_ms"), ("median", "health/p50_ms")], ["health/latency"], None),
         ("Rejected requests", [("rejected", "health/rejected")], ["health/rejected"], NAN),
     ]
