@@ -42,6 +42,16 @@ def test_what_is_typed_in_a_clone_never_is_about_the_repository_around_it(here):
     assert git(here, "status", "--porcelain")
 
 
+def test_what_an_earlier_retraining_committed_is_not_taken_for_what_was_done_now(here):
+    """Two retrainings may bring as many rows, and so have the same words for their commits."""
+    head = git(here, "rev-parse", "HEAD")
+    made = place("retrain/crm-1", lambda _: None)
+    assert made.first_since(head) is None
+    for number in (1, 2):
+        made.git("-c", "user.name=A", "-c", "user.email=a@b.ch", "commit", "-q", "--allow-empty", "-m", f"{number}")
+    assert made.git("log", "-1", "--format=%s", made.first_since(head)) == "1"
+
+
 def test_a_process_that_only_has_the_number_of_a_killed_one_lives_on(here):
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True) as other:
         try:

@@ -183,8 +183,7 @@ def _prepare(
     subject = f"{new.ledger['new rows']:,} rows of use for {problem.name}"
     table, kept = versions.table_path(problem), paths.SNAPSHOTS / f"{problem.name}-champion.skops"
     where.git("reset", "-q", "--hard")  # what a killed run left
-    commits = [line.partition(" ") for line in where.git("log", "-20", "--format=%H %s").splitlines()]
-    if done := next((commit for commit, _, told in commits if told == subject), None):
+    if done := where.first_since(_head()):
         where.git("reset", "-q", "--hard", done)  # a winner that was promoted then is promoted again
         where.type("dvc", "checkout", f"{table}.dvc", f"{kept}.dvc")
         return

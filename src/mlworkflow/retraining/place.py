@@ -73,6 +73,10 @@ class Place:
             raise RetrainError(f"`git {shlex.join(words)}` in {self.folder} says: {done.stderr.strip()}")
         return done.stdout.strip()
 
+    def first_since(self, commit: str) -> str | None:
+        """Return the first commit that was made here on top of one of the repository, None where none was."""
+        return next(iter(self.git("rev-list", "--reverse", "--first-parent", f"{commit}..HEAD").splitlines()), None)
+
     def experiments(self) -> dict[str, str]:
         """Return {name: commit} of the experiments that were made on its HEAD."""
         head = self.git("rev-parse", "HEAD")
