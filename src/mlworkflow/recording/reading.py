@@ -7,6 +7,7 @@ process wrote them. Who keeps the last number read and goes on after it reads no
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -250,10 +251,12 @@ def id_of(folder: Path, seq: int) -> str | None:
 
 
 def is_sound(row: Any) -> bool:
-    """Return whether the fields of a Raw are of the types that a server writes; SQLite takes any."""
-    words = (row.version, row.role, row.inputs, row.output)
+    """Return whether the fields of a Raw are such as a server writes; SQLite takes any."""
+    words = (row.id, row.version, row.role, row.inputs, row.output)
     numbers = (row.time, row.latency_ms)
-    return all(isinstance(one, str) for one in words) and all(isinstance(one, (int, float)) for one in numbers)
+    return all(isinstance(one, str) for one in words) and all(
+        isinstance(one, (int, float)) and math.isfinite(one) for one in numbers
+    )
 
 
 def _with_predictions(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import chain, compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +66,7 @@ def decoded(chunk: Together, version: str, model: Model) -> Decoded:
         kept = Together(*(tuple(field) for field in zip(*sound, strict=True))) if sound else Together(*([()] * 8))
         rows, counts = _rows(kept, version, model)
         counts["rows that no server writes"] = len(chunk.seqs) - len(sound)
-    return Decoded(chunk.seqs[-1], chunk.ids, rows, counts)
+    return Decoded(chunk.seqs[-1], [str(id) for id in chunk.ids], rows, counts)
 
 
 def _raw(fields: Sequence[Any]) -> Raw:
@@ -77,6 +77,8 @@ def _raw(fields: Sequence[Any]) -> Raw:
 
 def _rows(chunk: Together, version: str, model: Model) -> tuple[Rows, dict[str, int]]:
     """Return (the rows of the version, how many were left out). Raises TypeError, ValueError: some are not sound."""
+    if {*map(type, chain(chunk.ids, chunk.versions, chunk.roles))} - {str}:
+        raise TypeError("an id, a version or a role is no text")
     asked = np.array([role == "champion" for role in chunk.roles], bool)
     own = asked & np.array([one == version for one in chunk.versions], bool)
     inputs, outputs = (list(compress(texts, own)) for texts in (chunk.inputs, chunk.outputs))
