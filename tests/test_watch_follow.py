@@ -233,6 +233,30 @@ def test_a_damaged_state_is_put_aside_and_found_anew(read, writer, bundle, state
     other.close()
 
 
+HARM = [
+    *(f"windows SET content = {value}" for value in ("'{}'", "'x'", "NULL")),
+    *(f"known SET value = {value}" for value in ("'{}'", "'x'", "NULL", "'{\"foo\": 1}'")),
+    *("labelled SET probabilities = x'00'", "labelled SET truth = NULL"),
+]
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_state_whose_contents_are_damaged_is_put_aside_and_found_anew(read, writer, bundle, state, tmp_path, harm):
+    writer.tell(writer.predict(asked(60, 1), START), ["yes", "no"] * 30)
+    report(read())
+    state.close()
+    with closing(sqlite3.connect(tmp_path / "state.sqlite")) as file:
+        file.execute(f"UPDATE {harm}")
+        file.commit()
+    with closing(State(tmp_path / "state.sqlite")) as anew:
+        following = follower(writer.folder, bundle, anew, WEEKS)
+        following.follow()
+        found = report(following)
+    assert (found.windows[0].rows, found.windows[0].labelled) == (60, 60)
+    assert "what was known was damaged and is found anew from the log" in found.notes
+    assert (tmp_path / "state.damaged").exists()
+
+
 def test_no_log_one_row_and_one_class_are_no_alarm(read, writer, state):
     assert report(read()).windows == []
     ids = writer.predict(asked(1, 1), START)
