@@ -1,10 +1,12 @@
 """The bundle: whole, the same bytes each time, and never loaded when a file is not the one of the manifest."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -286,6 +288,22 @@ def test_a_manifest_that_is_none_is_refused(made, content, words):
     damage(MANIFEST, content)
     with pytest.raises(DamagedBundleError, match=words):
         load(paths.BUNDLE)
+
+
+NO_OBJECTS = [b"null", b"[]", b"{", b"\xff", b"PAR1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [*product(["threshold.json", "promise.json", "sample.parquet"], NO_OBJECTS), ("threshold.json", b"{}")],
+)
+def test_a_file_that_the_manifest_names_and_that_cannot_be_read_is_named(made, name, content):
+    damage(name, content)
+    manifest = json.loads((paths.BUNDLE / MANIFEST).read_text())
+    manifest["files"][name] = hashlib.sha256(content).hexdigest()
+    damage(MANIFEST, json.dumps(manifest).encode())
+    with pytest.raises(DamagedBundleError, match=name.replace(".", r"\.")):
+        watch()
 
 
 def test_no_manifest_and_no_folder_are_told_apart(made):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlworkflow.core.errors import DamagedBundleError, first_line
 from mlworkflow.monitoring import columns as spreads
 from mlworkflow.monitoring import joint, outcomes
 from mlworkflow.monitoring.checks import Check
@@ -49,21 +50,31 @@ class Reference:
 
 
 def reference_of(folder: Path) -> Reference:
-    """Return the reference of a bundle; raises what `serving.folder.read` does."""
-    from mlworkflow.core import io
-    from mlworkflow.rows.arrays import Arrays
+    """Return the reference of a bundle that was loaded; raises what `serving.folder.read` does."""
     from mlworkflow.serving.folder import PROMISE, SAMPLE, read
 
     _, contents = read(folder)
     schema = json.loads(contents["schema.json"])
-    sample = Arrays(io.table_of(contents[SAMPLE])) if SAMPLE in contents else None
     return Reference(
         json.loads(contents["profile.json"]),
         json.loads(contents[PROMISE]) if PROMISE in contents else {},
-        None if sample is None else dict(sample),
+        _sample(contents[SAMPLE]) if SAMPLE in contents else None,
         [str(name) for name in schema["classes"]],
         schema["task"],
     )
+
+
+def _sample(content: bytes) -> Columns:
+    import pyarrow as pa
+
+    from mlworkflow.core import io
+    from mlworkflow.rows.arrays import Arrays
+    from mlworkflow.serving.folder import SAMPLE
+
+    try:
+        return dict(Arrays(io.table_of(content)))
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedBundleError([f"{SAMPLE} is no Parquet file ({first_line(error)})"]) from error
 
 
 def ranked(profile: Mapping[str, Any]) -> dict[str, float]:

@@ -61,7 +61,7 @@ def load(folder: str | Path, backend: str = "auto") -> Model:
         Fields(fields(schema, wide, features, parts["profile"]), schema),
         parts["features"]["ranges"],
         features,
-        Threshold.from_dict(parts["threshold"]) if schema.classes else None,
+        _threshold(parts["threshold"]) if schema.classes else None,
         chosen,
         _compute(folder, chosen, manifest, contents, wide),
         _look_back(folder, contents[HISTORY], features, schema),
@@ -73,15 +73,30 @@ def load(folder: str | Path, backend: str = "auto") -> Model:
 
 def _parts(contents: Mapping[str, bytes]) -> dict[str, Any]:
     """Return the JSON files by the name before the dot, and the schemas built of them."""
+    parts = {name.removesuffix(".json"): _object(name, text) for name, text in contents.items() if name[-5:] == ".json"}
     try:
-        parts = {
-            name.removesuffix(".json"): json.loads(text) for name, text in contents.items() if name[-5:] == ".json"
-        }
         schema, wide = Schema.from_dict(parts["schema"]), Schema.from_dict(parts["features"]["schema"])
         parts["features"]["ranges"], parts["features"]["features"], parts["profile"]["columns"]
         return parts | {"schema": schema, "wide": wide}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedBundleError([f"a JSON file does not fit format {FORMAT} ({error!r})"]) from error
+
+
+def _object(name: str, content: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        raise DamagedBundleError([f"{name} is no JSON ({error})"]) from error
+    if not isinstance(found, dict):
+        raise DamagedBundleError([f"{name} holds no JSON object"])
+    return found
+
+
+def _threshold(told: Mapping[str, Any]) -> Threshold:
+    try:
+        return Threshold.from_dict(told)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedBundleError([f"threshold.json does not fit format {FORMAT} ({error!r})"]) from error
 
 
 def _compute(
