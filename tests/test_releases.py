@@ -400,5 +400,5 @@ def test_the_bundles_used_last_are_kept(repository):
 
 def test_yes_and_no_of_dvc_lock_stay_words():
     """DVC writes YAML 1.2, where `yes` is no boolean: a problem about yes and no could not be released."""
-    told = io.lock_of("positive: yes\nnegative: no\ntaken: 2024-01-01\nmissing: false\n")
-    assert told == {"positive": "yes", "negative": "no", "taken": "2024-01-01", "missing": False}
+    told = io.lock_of("positive: yes\nnegative: no\ntaken: '2024-01-01'\nmissing: false\nrate: 1e-3\n")
+    assert told == {"positive": "yes", "negative": "no", "taken": "2024-01-01", "missing": False, "rate": 0.001}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -14,12 +15,16 @@ def ahead(made: Generator[T, None, None]) -> Iterator[T]:
 
     All of it runs in one thread beside the caller's, its end too: a connection of SQLite stays in its own thread.
     """
-    end = object()
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as beside:
-        coming = beside.submit(next, made, end)
+        coming = beside.submit(_next, made)
         try:
-            while (value := coming.result()) is not end:
-                coming = beside.submit(next, made, end)
-                yield value  # type: ignore[misc]  # only `end` is no T
+            while value := coming.result():
+                coming = beside.submit(_next, made)
+                yield from value
         finally:
             beside.submit(made.close)
+
+
+def _next(made: Iterator[T]) -> list[T]:
+    """Return the next value, in a list; an empty one at the end."""
+    return [*islice(made, 1)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -108,24 +107,14 @@ def read_yaml(path: Path) -> Any:
 
 
 def lock_of(content: str | bytes) -> Any:
-    """Return what dvc.lock says. DVC writes YAML 1.2, where yes, no, on, off and dates are words.
+    """Return what dvc.lock says, by the library that DVC writes it with: YAML 1.2, where yes, no, on and off are words.
 
     Raises:
-        yaml.YAMLError: it is no YAML.
+        ruamel.yaml.error.YAMLError: it is no YAML.
     """
-    import yaml
+    from ruamel.yaml import YAML
 
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc]  # the base is the faster loader, where PyYAML was built with it
-        """PyYAML's, which is of version 1.1, without what is gone in 1.2."""
-
-    gone = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
-    Loader.yaml_implicit_resolvers = {
-        first: [pair for pair in pairs if pair[0] not in gone] for first, pairs in base.yaml_implicit_resolvers.items()
-    }
-    Loader.add_implicit_resolver(gone[0], re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), [*"tTfF"])
-    return yaml.load(content, Loader=Loader)
+    return YAML(typ="safe").load(content)
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml.error import YAMLError
 
 from mlworkflow.checking.recorded import stages_of
 from mlworkflow.core import io, paths
@@ -92,7 +92,7 @@ class Files:
         content = self.tracked(paths.LOCK)
         try:
             stages = stages_of(io.lock_of(content)) if content else {}
-        except yaml.YAMLError:
+        except YAMLError:
             stages = {}
         if not stages or not all(isinstance(stage, dict) for stage in stages.values()):
             mend = "`git restore dvc.lock`, else `dvc repro`" if self.workspace else "`dvc repro` there, and commit"
