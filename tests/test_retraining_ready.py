@@ -16,10 +16,12 @@ from mlworkflow.core.problem import Target
 from mlworkflow.judging.verdict import BETTER, NO_BETTER
 from mlworkflow.releasing import tags
 from mlworkflow.retraining import ready
+from mlworkflow.retraining.branch import WINNER
 from mlworkflow.retraining.choice import BETTER as CHOSEN
 from mlworkflow.retraining.choice import Chosen
-from mlworkflow.retraining.command import WINNER, Result, _concluded
+from mlworkflow.retraining.command import _concluded
 from mlworkflow.retraining.place import Place, RetrainError, _local_config
+from mlworkflow.retraining.result import Result
 from tests.conftest import make_problem, mlworkflow
 from tests.released import model
 from tests.reviewed import git
@@ -135,6 +137,7 @@ def test_a_better_model_is_released_by_itself_with_a_record(place):
     assert now.told("because") == "retrained by itself: a test. refit is better"
     assert git(place.home, "rev-parse", made.branch) == now.commit
     assert (place.home / made.page).is_file()
+    assert next(line for line in typed if line.startswith("mlworkflow release")).split()[4] == "--strict"
 
 
 def test_killed_anywhere_in_the_end_it_releases_once(place, monkeypatch):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mlworkflow.pages import templates
 
 if TYPE_CHECKING:
-    from mlworkflow.retraining.command import Result
+    from mlworkflow.retraining.result import Result
 
 
 def page(made: Result) -> str:
