@@ -461,3 +461,9 @@ def test_outcomes_of_rows_of_another_schema_are_not_among_those_known(read, writ
     found = report(read())
     assert (found.windows[0].rows, found.windows[0].labelled) == (15, 15)
     assert found.log["counts"]["rows of another schema"] == 45
+
+
+def test_a_log_whose_tables_are_yet_to_be_made_is_empty(read, writer, state):
+    writer.folder.mkdir(parents=True, exist_ok=True)
+    (writer.folder / FILE).write_bytes(b"")
+    assert report(read()).windows == []

@@ -179,24 +179,34 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
 def _connected(path: Path) -> sqlite3.Connection:
     """Return a connection that only reads; where its journal can neither be found nor made, it reads without."""
     if not path.exists():
-        connection = sqlite3.connect(":memory:")
-        connection.executescript(TABLES)
-        return connection
+        return _empty()
     try:
         return _looked_at(path, "mode=ro")
     except sqlite3.OperationalError:
         return _looked_at(path, "mode=ro&immutable=1")
 
 
+def _empty() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(TABLES)
+    return connection
+
+
 def _looked_at(path: Path, options: str) -> sqlite3.Connection:
-    """Return a connection that has read the file once. Raises sqlite3.Error."""
+    """Return a connection that has read the file once; an empty log where its tables are yet to be made.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=PATIENCE)
     try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return connection
     except sqlite3.Error:
         connection.close()
         raise
-    return connection
+    connection.close()
+    return _empty()
 
 
 # ---- as they lie there: for who reads all of it ----------------------------------------------------------------------

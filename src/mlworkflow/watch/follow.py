@@ -114,11 +114,14 @@ class Follower:
         if (size := rows_of(self.settings.window)) is not None:
             return (before + np.arange(len(rows))) // size, np.ones(len(rows), bool)
         moments = self._moments(rows.times, rows.columns)
-        known = np.isfinite(moments) & (moments > EARLIEST)
-        late = known & (moments > self.now + FUTURE)
+        placed, late = self._placed(moments), moments > self.now + FUTURE
         counts["rows from the future"] += int(late.sum())
-        counts["rows without a time"] += int((~known).sum())
-        return numbers_of(self.settings.window, np.where(known, moments, 0.0)), known & ~late
+        counts["rows without a time"] += int((~placed & ~late).sum())
+        return numbers_of(self.settings.window, np.where(placed, moments, 0.0)), placed
+
+    def _placed(self, moments: np.ndarray) -> np.ndarray:
+        """Return whether each of (n,) moments is one in which rows can have come."""
+        return (moments > EARLIEST) & (moments <= self.now + FUTURE)  # NaN is not
 
     def _moments(self, times: np.ndarray, columns: Columns) -> np.ndarray:
         """Return (n,) when rows were, in seconds since 1970, by the clock that is asked for; NaN: not known."""
@@ -207,8 +210,8 @@ class Follower:
         else:
             columns, fit = columns_of([row.inputs for row in rows], self.model.fields)
             moments[fit] = self._moments(np.empty(0), columns)
-        known = np.isfinite(moments) & (moments > EARLIEST) & (moments <= self.now + FUTURE)
-        return numbers_of(self.settings.window, np.where(known, moments, 0.0)), known
+        placed = self._placed(moments)
+        return numbers_of(self.settings.window, np.where(placed, moments, 0.0)), placed
 
 
 def _parts(numbers: np.ndarray, placed: np.ndarray) -> Iterator[tuple[int, np.ndarray | slice]]:
