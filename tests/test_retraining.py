@@ -139,6 +139,14 @@ def test_the_problems_file_names_the_new_table_and_keeps_its_comments(tmp_path):
     assert f"test_fraction: {found.test_fraction}" in told
 
 
+@pytest.mark.parametrize(("since", "first"), [(None, 100), (("log", 1e9 + 30), 130)])
+def test_without_a_split_by_time_rows_since_the_alarm_are_held_out(tmp_path, since, first):
+    asked = problem(split={"scheme": "hash"})
+    new, _ = made(tmp_path)
+    told = edited("name: crm\n", version(RAW, new, asked, since), asked, tmp_path / "t.parquet", new.rows)
+    assert yaml.safe_load(told)["split"] == {"test_from": first}
+
+
 def test_another_champion_alarm_or_commit_makes_another_branch(tmp_path):
     _, found = made(tmp_path)
     names = {

@@ -19,6 +19,7 @@ from mlworkflow.api.meters import text
 from mlworkflow.core import io
 from mlworkflow.exporting.alerts import rules
 from mlworkflow.watch import metrics
+from mlworkflow.watch.alarms import lasting
 from mlworkflow.watch.spans import number_of, span
 from tests.conftest import ROOT, environment, mlworkflow
 from tests.released import recorded
@@ -141,6 +142,16 @@ def test_an_alarm_lasts_through_a_long_silence_and_hours_of_silence_are_one(root
     lasting = {f"{one['part']}/{one['subject']}" for one in found["alarms"] if not one["ended"]}
     assert {"health/rows", "quality/paid: outside"} <= lasting
     assert len(found["windows"]) == 3
+
+
+def test_an_alarm_of_a_window_of_rows_began_with_its_first_row(root, writer):
+    for number, change in enumerate((QUIET, FAULTY)):
+        writer.predict(asked(100, number, **change), START + DAY * number + 0.25)
+    found = reported(root, "--window", "100 rows", code=1)
+    assert [window["start"][10:] for window in found["windows"]] == ["T00:00:00.250Z"] * 2
+    with contextlib.chdir(root):
+        (told,) = [one for one in lasting("churn") if one["alarm"] == "quality/paid: outside"]
+    assert (told["clock"], told["begun"]) == ("log", START + DAY + 0.25)
 
 
 def test_a_row_from_far_away_is_set_aside_whatever_clock_is_asked(root, writer):

@@ -82,7 +82,7 @@ def figures(report: Report) -> list[dict[str, Any]]:
         ("Mean prediction", [("mean", "predictions/mean")], [], None),
         ("New rows told from training, ROC AUC", [("AUC", "joint/auc")], ["joint/rows"], None),
         ("Rows", [("rows", "health/rows"), ("outcomes known", "labelled")], ["health/rows"], None),
-        *([rate] if report.windows[0].start is None else []),
+        *([rate] if str(report.log.get("window")).endswith("rows") else []),
         ("Latency, ms", [("95%", "health/p95_ms"), ("median", "health/p50_ms")], ["health/latency"], None),
         ("Rejected requests", [("rejected", "health/rejected")], ["health/rejected"], NAN),
     ]

@@ -29,8 +29,8 @@ class Window:
 
     Attributes:
         label: as people call it: 2024-07, rows 801 to 1,600, july.csv.
-        start: its first moment in ISO 8601, None where it has none.
-        end: the moment after it.
+        start: its first moment in ISO 8601; of a window of rows that of its first row; None where that is not known.
+        end: the moment after it; None for a window of rows.
         complete: whether no more rows are to come; others are shown, and give no alarm.
         rows: that were predicted.
         labelled: rows whose outcome is known.

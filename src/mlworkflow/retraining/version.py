@@ -104,8 +104,8 @@ def _first(new: Gathered, problem: Problem, clock: str, moment: float) -> int | 
 def edited(text: str, made: Version, problem: Problem, path: Path, known: pd.DataFrame) -> str:
     """Return the problem's file with the new table as its source.
 
-    The newest of the new rows are held out. Columns that use does not know may be missing, and no reference rests on
-    them.
+    Held out are the newest of the new rows; without a split by time, some of those since the alarm, or of all where that
+    is not known. Columns that use does not know may be missing, and no reference rests on them.
 
     Args:
         text: of conf/problem/NAME.yaml.
@@ -121,7 +121,7 @@ def edited(text: str, made: Version, problem: Problem, path: Path, known: pd.Dat
     if problem.split.scheme == "time":
         text = put(text, ["split", "test_fraction"], made.test_fraction)
     else:
-        text = put(text, ["split", "test_from"], made.before)
+        text = put(text, ["split", "test_from"], made.before if made.recent is None else made.recent)
     for name, rule in problem.contract.items():
         if not rule.missing and (name not in known or known[name].isna().all()):
             text = put(text, ["contract", name, "missing"], True)

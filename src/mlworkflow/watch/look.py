@@ -17,7 +17,7 @@ from mlworkflow.monitoring.checks import Check, decide
 from mlworkflow.monitoring.money import valued
 from mlworkflow.monitoring.report import Report, Value, Window, alarms
 from mlworkflow.monitoring.watched import Judged, Watched, judged, ranked
-from mlworkflow.watch.spans import Span, number_of, rows_of, span
+from mlworkflow.watch.spans import Span, number_of, rows_of, span, written
 
 if TYPE_CHECKING:
     from mlworkflow.monitoring.health import Health
@@ -69,7 +69,8 @@ def report(follower: Follower, last: int = LAST) -> Report:
         challenger=challenged(follower),
         false_alarms=follower.settings.false_alarms,
         log={
-            "clock": follower.settings.clock,
+            "window": follower.settings.window,
+            "clock": "log" if rows_of(follower.settings.window) else follower.settings.clock,
             "rows": progress.rows,
             "labelled": sum(window.labelled for window in windows),
             "unknown": follower.state.unknown,
@@ -182,7 +183,7 @@ def _window(one: Seen, before: Sequence[Health], losses: outcomes.Told, follower
     start, end = one.span.written
     return Window(
         one.span.label,
-        start,
+        start or written(health.first),
         end,
         one.complete,
         one.watched.sketch.rows,

@@ -24,7 +24,7 @@ class Span:
     @property
     def written(self) -> tuple[str | None, str | None]:
         """The two moments in ISO 8601."""
-        return _iso(self.start), _iso(self.end)
+        return written(self.start), written(self.end)
 
 
 def rows_of(window: str) -> int | None:
@@ -82,7 +82,9 @@ def _label(window: str, start: float) -> str:
     )
 
 
-def _iso(moment: float | None) -> str | None:
+def written(moment: float | None) -> str | None:
+    """Return seconds since 1970 in ISO 8601, with milliseconds where it is no whole second."""
     if moment is None:
         return None
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    date = datetime(1970, 1, 1) + timedelta(seconds=moment)
+    return f"{date.isoformat(timespec='seconds' if float(moment).is_integer() else 'milliseconds')}Z"
