@@ -104,8 +104,8 @@ def _first(new: Gathered, problem: Problem, clock: str, moment: float) -> int | 
 def edited(text: str, made: Version, problem: Problem, path: Path, known: pd.DataFrame) -> str:
     """Return the problem's file with the new table as its source.
 
-    Held out are the newest of the new rows; without a split by time, some of those since the alarm, or of all where that
-    is not known. Columns that use does not know may be missing, and no reference rests on them.
+    Held out are the newest of the new rows; without a split by time, some of those since the alarm, or of all of them.
+    Columns that use does not know may be missing, and no reference rests on them.
 
     Args:
         text: of conf/problem/NAME.yaml.
