@@ -80,3 +80,11 @@ def test_a_bundle_without_a_promise_is_not_judged():
     assert checks(sketch(drawn(100)), {}, SETTINGS) == []
     assert estimates(sketch(drawn(100)), {}) == {}
     assert "holds no promise" in unanswered(sketch(drawn(100)), {}, SETTINGS)
+
+
+def test_probabilities_that_are_mended_to_certainty_are_judged(promise):
+    sure = {**promise, "primary": "log_loss", "calibration": {**promise["calibration"], "slope": 80.0}}
+    sure["estimated"] = {**promise["estimated"], "log_loss": 0.1}
+    (check,) = checks(sketch(drawn(400)), sure, SETTINGS)
+    assert np.isfinite(check.value)
+    assert np.isfinite(check.limit)

@@ -118,9 +118,10 @@ def _noise_said(name: str, confidence: Confidence, promise: Mapping[str, Any]) -
     counts, sums = confidence.counts, confidence.sums
     if confidence.classes == 2:
         counts, sums = counts.sum(axis=0, keepdims=True), sums.sum(axis=0, keepdims=True)
-    said = np.clip(sums / np.maximum(counts, 1), 1e-15, 1 - 1e-15)
+    said = sums / np.maximum(counts, 1)
     if confidence.classes == 2:
         said = mended(said, promise["calibration"]["intercept"], promise["calibration"]["slope"])
+    said = np.clip(said, 1e-15, 1 - 1e-15)
     rest = 1 - said
     whole = confidence.classes == 2
     terms = {
